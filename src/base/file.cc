@@ -1,0 +1,117 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace fovea {
+namespace {
+
+/// An open file descriptor, closed when it leaves scope.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+std::string system_message(int number) { return std::error_code(number, std::generic_category()).message(); }
+
+struct OpenFile {
+  int fd;
+  std::size_t size;
+};
+
+Result<OpenFile> open_regular(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
+    const int number = errno;
+    return fail(number == ENOENT || number == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo,
+                fmt::format("{}: cannot open: {}", path.string(), system_message(number)));
+  }
+  struct stat info {};
+  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    ::close(fd);
+    return fail(ErrorCode::kIo, fmt::format("{}: not a regular file", path.string()));
+  }
+  return OpenFile{fd, static_cast<std::size_t>(info.st_size)};
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes) {
+  FOVEA_TRY(const OpenFile file, open_regular(path));
+  const Descriptor descriptor(file.fd);
+  if (file.size > max_bytes) {
+    return fail(ErrorCode::kTooLarge,
+                fmt::format("{}: {} bytes, over the limit of {}", path.string(), file.size, max_bytes));
+  }
+  std::string bytes(file.size, '\0');
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t got = ::read(descriptor.get(), bytes.data() + done, bytes.size() - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail(ErrorCode::kIo, fmt::format("{}: {}", path.string(), system_message(errno)));
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  bytes.resize(done);
+  return bytes;
+}
+
+Result<void> write_file(const std::filesystem::path& path, std::string_view bytes) {
+  const std::filesystem::path temporary = path.string() + fmt::format(".{}.part", ::getpid());
+  const auto failed = [&](int number) {
+    ::unlink(temporary.c_str());
+    return fail(ErrorCode::kIo, fmt::format("{}: cannot write: {}", path.string(), system_message(number)));
+  };
+  const Descriptor descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (descriptor.get() < 0) return failed(errno);
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(descriptor.get(), bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return failed(errno);
+    bytes.remove_prefix(static_cast<std::size_t>(put));
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return failed(errno);
+  return {};
+}
+
+Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
+  FOVEA_TRY(const OpenFile file, open_regular(path));
+  const Descriptor descriptor(file.fd);
+  if (file.size == 0) return MappedFile(nullptr, 0);
+  void* data = ::mmap(nullptr, file.size, PROT_READ, MAP_PRIVATE, descriptor.get(), 0);
+  if (data == MAP_FAILED) {
+    return fail(ErrorCode::kIo, fmt::format("{}: cannot map: {}", path.string(), system_message(errno)));
+  }
+  return MappedFile(static_cast<const std::byte*>(data), file.size);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+}  // namespace fovea

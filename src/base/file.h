@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+
+namespace fovea {
+
+/// The whole file as bytes. Errors: kNotFound, kIo (a folder, no permission), kTooLarge over `max_bytes`.
+Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes = SIZE_MAX);
+
+/// Writes `bytes` to `path` through a temporary file beside it and a rename, so that a reader never sees half
+/// a file. Errors: kIo.
+Result<void> write_file(const std::filesystem::path& path, std::string_view bytes);
+
+/// A read-only memory map of a whole file; unmapped when destroyed. Movable.
+class MappedFile {
+ public:
+  /// Errors: kNotFound, kIo. An empty file maps to an empty span.
+  static Result<MappedFile> open(const std::filesystem::path& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile();
+
+  [[nodiscard]] std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  MappedFile(const std::byte* data, std::size_t size) : data_(data), size_(size) {}
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace fovea

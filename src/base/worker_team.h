@@ -1,0 +1,45 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace fovea {
+
+/// A fixed team of threads that runs one parallel loop at a time (fork, join). The caller takes part, so a
+/// team of size 1 has no threads of its own. Idle workers sleep; nothing spins for longer than a few
+/// microseconds.
+///
+/// Not thread-safe: one thread owns the team and calls parallel_for; the body must not call it again.
+class WorkerTeam {
+ public:
+  /// `size` counts the caller: 1 or more; 0 means one for every processor this process may run on.
+  explicit WorkerTeam(std::size_t size = 0);
+  ~WorkerTeam();
+  WorkerTeam(const WorkerTeam&) = delete;
+  WorkerTeam& operator=(const WorkerTeam&) = delete;
+
+  [[nodiscard]] std::size_t size() const { return threads_.size() + 1; }
+
+  /// Calls body(i) once for every i in [0, count), in any order, on any thread, and returns when all are done.
+  /// The body decides what is computed for i from i alone, so the answer never depends on the team's size.
+  void parallel_for(std::size_t count, const std::function<void(std::size_t)>& body);
+
+ private:
+  void worker();
+  void drain(const std::function<void(std::size_t)>& body, std::size_t count);
+
+  std::vector<std::thread> threads_;
+  const std::function<void(std::size_t)>* body_ = nullptr;  // written before generation_ is advanced
+  std::size_t count_ = 0;                                   // likewise
+  std::atomic<std::size_t> next_{0};
+  std::atomic<std::uint32_t> generation_{0};
+  std::atomic<std::uint32_t> running_{0};
+  std::atomic<bool> stop_{false};
+};
+
+}  // namespace fovea
