@@ -1,0 +1,83 @@
+# Two commands matter: `make run` and `make test`. `make help` lists the rest.
+# Everything real happens in scripts/ and CMakePresets.json.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+HOST ?= 127.0.0.1
+PORT ?= 8080
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 30
+PATTERN ?=
+export HOST PORT FUZZ_SECONDS
+export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
+export CTEST_PARALLEL_LEVEL ?= $(JOBS)
+
+# Warnings and errors still show: they go to standard error.
+configure = cmake --preset $(1) --log-level=WARNING >/dev/null
+
+.PHONY: help run test test-all build asan tsan fuzz format format-check tidy shellcheck bootstrap \
+        fresh-machine clean
+
+help: ## this table
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  Variables: HOST=$(HOST) PORT=$(PORT) (run), JOBS=$(JOBS), FUZZ_SECONDS=$(FUZZ_SECONDS), PATTERN=regex of files (tidy)"
+
+run: build ## build, recognise the sample images, then serve in the foreground
+	@scripts/run
+
+test: build ## the fast tests, optimised, then again under the address sanitizer
+	ctest --preset fast
+	@$(call configure,asan)
+	cmake --build --preset asan-fast
+	ctest --preset asan-fast
+
+test-all: build ## everything: every test, every sanitizer, the fuzzers, format, tidy, shellcheck
+	@scripts/bootstrap build check
+	$(MAKE) --no-print-directory format-check shellcheck tidy
+	ctest --preset release
+	$(MAKE) --no-print-directory fuzz tsan asan
+
+build: bootstrap ## the program, at build/release/fovea
+	@$(call configure,release)
+	cmake --build --preset release
+
+asan: bootstrap ## every test but release_only, address and undefined-behaviour sanitizers
+	@$(call configure,asan)
+	cmake --build --preset asan
+	ctest --preset asan
+
+tsan: bootstrap ## the tests of threaded code, thread sanitizer
+	@$(call configure,tsan)
+	cmake --build --preset tsan-threads
+	ctest --preset tsan-threads
+
+fuzz: bootstrap ## each fuzzer for FUZZ_SECONDS
+	@$(call configure,fuzz)
+	cmake --build --preset fuzz
+	@scripts/fuzz
+
+format: ## rewrite the C++ files in the project's format
+	@scripts/bootstrap build check
+	@scripts/format
+
+format-check: ## fail where a C++ file is not in the project's format
+	@scripts/bootstrap build check
+	@scripts/format --check
+
+tidy: build ## clang-tidy over src/ and apps/
+	@scripts/bootstrap build check
+	@scripts/tidy $(PATTERN)
+
+shellcheck: ## check the shell scripts
+	@scripts/bootstrap build check
+	@scripts/shellcheck
+
+bootstrap: ## install the packages of scripts/packages.txt that are missing (Debian 12)
+	@scripts/bootstrap
+
+fresh-machine: ## prove make test and make run on a bare Debian 12 in a chroot (root; downloads about 1 GB)
+	@scripts/fresh-machine.sh
+
+clean: ## remove build/
+	rm -rf build
