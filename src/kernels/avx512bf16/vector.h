@@ -1,0 +1,77 @@
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tensor/dtype.h"
+
+namespace fovea::kernels::avx512bf16 {
+
+/// Sixteen floats in a zmm register; portable/vector.h says what each function means.
+struct Vector {
+  static constexpr std::size_t kLanes = 16;
+  __m512 r;
+
+  static Vector zero() { return {_mm512_setzero_ps()}; }
+  static Vector set1(float value) { return {_mm512_set1_ps(value)}; }
+  static Vector load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  static Vector load_partial(const float* p, std::size_t n) { return {_mm512_maskz_loadu_ps(mask(n), p)}; }
+  void store(float* p) const { _mm512_storeu_ps(p, r); }
+  void store_partial(float* p, std::size_t n) const { _mm512_mask_storeu_ps(p, mask(n), r); }
+  // Integer rounding instead of vcvtneps2bf16, which flushes subnormal numbers to zero.
+  void store_bf16(tensor::BFloat16* p) const {
+    const __m512i bits = _mm512_castps_si512(r);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(_mm512_set1_epi32(0x7FFF), odd));
+    const __m512i chosen = _mm512_mask_or_epi32(rounded, _mm512_cmp_ps_mask(r, r, _CMP_UNORD_Q), bits,
+                                                _mm512_set1_epi32(0x400000));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(chosen, 16)));
+  }
+
+  static Vector add(Vector a, Vector b) { return {_mm512_add_ps(a.r, b.r)}; }
+  static Vector sub(Vector a, Vector b) { return {_mm512_sub_ps(a.r, b.r)}; }
+  static Vector mul(Vector a, Vector b) { return {_mm512_mul_ps(a.r, b.r)}; }
+  static Vector div(Vector a, Vector b) { return {_mm512_div_ps(a.r, b.r)}; }
+  static Vector max(Vector a, Vector b) { return {_mm512_max_ps(a.r, b.r)}; }
+  static Vector min(Vector a, Vector b) { return {_mm512_min_ps(a.r, b.r)}; }
+  static Vector fma(Vector a, Vector b, Vector c) { return {_mm512_fmadd_ps(a.r, b.r, c.r)}; }
+  static Vector round(Vector a) {
+    return {_mm512_roundscale_ps(a.r, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+  }
+  static Vector scale_by_power_of_two(Vector p, Vector n) { return {_mm512_scalef_ps(p.r, n.r)}; }
+  static Vector first(Vector a, std::size_t n) { return {_mm512_maskz_mov_ps(mask(n), a.r)}; }
+
+  [[nodiscard]] float reduce_add() const {
+    const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(r), _mm512_extractf32x8_ps(r, 1));
+    const __m128 quarter = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+    const __m128 eighth = _mm_add_ps(quarter, _mm_movehl_ps(quarter, quarter));
+    return _mm_cvtss_f32(_mm_add_ss(eighth, _mm_movehdup_ps(eighth)));
+  }
+  [[nodiscard]] float reduce_max() const { return _mm512_reduce_max_ps(r); }
+  static void reduce4(Vector a, Vector b, Vector c, Vector d, float* out) {
+    const __m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(a.r, b.r), _mm512_unpackhi_ps(a.r, b.r));
+    const __m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(c.r, d.r), _mm512_unpackhi_ps(c.r, d.r));
+    const __m512 abcd = _mm512_add_ps(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xEE));
+    const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(abcd), _mm512_extractf32x8_ps(abcd, 1));
+    _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1)));
+  }
+
+ private:
+  static __mmask16 mask(std::size_t n) { return static_cast<__mmask16>((1U << n) - 1U); }
+};
+
+/// Products of bfloat16 pairs added to float lanes by one instruction.
+struct Bf16Operand {
+  using Element = tensor::BFloat16;
+  using Register = __m512bh;
+  static constexpr std::size_t kStep = 32;
+  static Register load(const Element* p) { return reinterpret_cast<__m512bh>(_mm512_loadu_si512(p)); }
+  static Register load_partial(const Element* p, std::size_t n) {
+    return reinterpret_cast<__m512bh>(_mm512_maskz_loadu_epi16(static_cast<__mmask32>((1ULL << n) - 1U), p));
+  }
+  static Vector accumulate(Vector sum, Register a, Register b) { return {_mm512_dpbf16_ps(sum.r, a, b)}; }
+};
+
+}  // namespace fovea::kernels::avx512bf16

@@ -1,0 +1,136 @@
+#pragma once
+
+// Operations on one row of floats, written once on a vector type (see portable/vector.h).
+
+#include <cmath>
+#include <cstddef>
+
+#include "tensor/dtype.h"
+
+namespace fovea::kernels::generic {
+
+// exp by reduction to |r| <= ln(2)/2 and a polynomial; under 2 units in the last place, 0 and infinity only
+// beyond float's range.
+template <class Vector>
+inline Vector exponential(Vector x) {
+  x = Vector::min(Vector::max(x, Vector::set1(-87.33F)), Vector::set1(88.72F));
+  const Vector n = Vector::round(Vector::mul(x, Vector::set1(1.44269504F)));
+  Vector r = Vector::fma(n, Vector::set1(-0.693359375F), x);
+  r = Vector::fma(n, Vector::set1(2.12194440e-4F), r);
+  Vector p = Vector::set1(1.0F / 5040);
+  p = Vector::fma(p, r, Vector::set1(1.0F / 720));
+  p = Vector::fma(p, r, Vector::set1(1.0F / 120));
+  p = Vector::fma(p, r, Vector::set1(1.0F / 24));
+  p = Vector::fma(p, r, Vector::set1(1.0F / 6));
+  p = Vector::fma(p, r, Vector::set1(0.5F));
+  p = Vector::fma(p, r, Vector::set1(1.0F));
+  p = Vector::fma(p, r, Vector::set1(1.0F));
+  return Vector::scale_by_power_of_two(p, n);
+}
+
+/// x = f(x), the last vector partly.
+template <class Vector, class Function>
+inline void map(float* x, std::size_t n, Function f) {
+  std::size_t i = 0;
+  for (; i + Vector::kLanes <= n; i += Vector::kLanes) f(Vector::load(x + i), i, Vector::kLanes).store(x + i);
+  if (i < n) f(Vector::load_partial(x + i, n - i), i, n - i).store_partial(x + i, n - i);
+}
+
+/// Sum of f over a row; lanes past the end count as nothing, whatever f(0) is.
+template <class Vector, class Function>
+inline float sum(const float* x, std::size_t n, Function f) {
+  Vector total = Vector::zero();
+  std::size_t i = 0;
+  for (; i + Vector::kLanes <= n; i += Vector::kLanes) total = Vector::add(total, f(Vector::load(x + i)));
+  if (i < n) total = Vector::add(total, Vector::first(f(Vector::load_partial(x + i, n - i)), n - i));
+  return total.reduce_add();
+}
+
+template <class Vector>
+inline void layer_norm(const float* x, const float* weight, const float* bias, float eps, float* out,
+                       std::size_t n) {
+  const float mean = sum<Vector>(x, n, [](Vector v) { return v; }) / static_cast<float>(n);
+  const Vector center = Vector::set1(mean);
+  const float variance = sum<Vector>(x, n,
+                                     [center](Vector v) {
+                                       const Vector d = Vector::sub(v, center);
+                                       return Vector::mul(d, d);
+                                     }) /
+                         static_cast<float>(n);
+  const Vector scale = Vector::set1(1.0F / std::sqrt(variance + eps));
+  for (std::size_t i = 0; i < n; i += Vector::kLanes) {
+    const std::size_t lanes = n - i < Vector::kLanes ? n - i : Vector::kLanes;
+    const Vector normal = Vector::mul(Vector::sub(Vector::load_partial(x + i, lanes), center), scale);
+    Vector::fma(normal, Vector::load_partial(weight + i, lanes), Vector::load_partial(bias + i, lanes))
+        .store_partial(out + i, lanes);
+  }
+}
+
+template <class Vector>
+inline void rms_norm(const float* x, const float* weight, float eps, float* out, std::size_t n) {
+  const float mean_square =
+      sum<Vector>(x, n, [](Vector v) { return Vector::mul(v, v); }) / static_cast<float>(n);
+  const Vector scale = Vector::set1(1.0F / std::sqrt(mean_square + eps));
+  for (std::size_t i = 0; i < n; i += Vector::kLanes) {
+    const std::size_t lanes = n - i < Vector::kLanes ? n - i : Vector::kLanes;
+    const Vector normal = Vector::mul(Vector::load_partial(x + i, lanes), scale);
+    Vector::mul(normal, Vector::load_partial(weight + i, lanes)).store_partial(out + i, lanes);
+  }
+}
+
+template <class Vector>
+inline void softmax(float* x, float scale, std::size_t n) {
+  Vector top = Vector::set1(x[0]);
+  std::size_t i = 0;
+  for (; i + Vector::kLanes <= n; i += Vector::kLanes) top = Vector::max(top, Vector::load(x + i));
+  float highest = top.reduce_max();
+  for (; i < n; ++i) highest = x[i] > highest ? x[i] : highest;
+
+  const Vector factor = Vector::set1(scale);
+  const Vector offset = Vector::set1(-highest * scale);
+  map<Vector>(
+      x, n, [&](Vector v, std::size_t, std::size_t) { return exponential(Vector::fma(v, factor, offset)); });
+  const Vector inverse = Vector::set1(1.0F / sum<Vector>(x, n, [](Vector v) { return v; }));
+  map<Vector>(x, n, [&](Vector v, std::size_t, std::size_t) { return Vector::mul(v, inverse); });
+}
+
+/// x / (1 + exp(-y)): the common form of SiLU (y = x) and of the tanh form of GELU.
+template <class Vector>
+inline Vector gate(Vector x, Vector y) {
+  const Vector one = Vector::set1(1.0F);
+  return Vector::div(x, Vector::add(one, exponential(Vector::sub(Vector::zero(), y))));
+}
+
+template <class Vector>
+inline void gelu_tanh(float* x, std::size_t n) {
+  // 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)) with u = sqrt(2/pi) (x + 0.044715 x^3).
+  map<Vector>(x, n, [](Vector v, std::size_t, std::size_t) {
+    const Vector square = Vector::mul(v, v);
+    const Vector inner =
+        Vector::fma(square, Vector::set1(2 * 0.7978845608F * 0.044715F), Vector::set1(2 * 0.7978845608F));
+    return gate(v, Vector::mul(v, inner));
+  });
+}
+
+template <class Vector>
+inline void silu_multiply(float* gate_row, const float* up, std::size_t n) {
+  map<Vector>(gate_row, n, [up](Vector v, std::size_t i, std::size_t lanes) {
+    return Vector::mul(gate(v, v), Vector::load_partial(up + i, lanes));
+  });
+}
+
+template <class Vector>
+inline void add(float* x, const float* y, std::size_t n) {
+  map<Vector>(x, n, [y](Vector v, std::size_t i, std::size_t lanes) {
+    return Vector::add(v, Vector::load_partial(y + i, lanes));
+  });
+}
+
+template <class Vector>
+inline void to_bf16(const float* x, tensor::BFloat16* out, std::size_t n) {
+  std::size_t i = 0;
+  for (; i + Vector::kLanes <= n; i += Vector::kLanes) Vector::load(x + i).store_bf16(out + i);
+  for (; i < n; ++i) out[i] = tensor::to_bfloat16(x[i]);
+}
+
+}  // namespace fovea::kernels::generic

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstddef>
+
+#include "nn/compute.h"
+#include "tensor/buffer.h"
+
+namespace fovea::nn {
+
+struct AttentionShape {
+  std::size_t heads = 0;  ///< query heads
+  std::size_t key_value_heads =
+      0;  ///< divides heads; head j reads key/value head j / (heads / key_value_heads)
+  std::size_t head_dim = 0;
+};
+
+/// softmax(Q K^T / sqrt(head_dim)) V over all tokens of each frame. q, k, v, out: [frames, tokens, heads,
+/// head_dim]; key_value_heads = heads.
+void bidirectional_attention(const Compute& compute, const AttentionShape& shape, const float* q,
+                             const float* k, const float* v, std::size_t frames, std::size_t tokens,
+                             float* out);
+
+/// Keys and values of one layer of one sequence, grown by appending.
+class KeyValueCache {
+ public:
+  KeyValueCache() = default;
+  KeyValueCache(const AttentionShape& shape, std::size_t capacity);
+
+  [[nodiscard]] std::size_t capacity() const { return capacity_; }
+
+  /// Stores k and v, [tokens, key_value_heads, head_dim], at positions start, start + 1, ….
+  void append(const float* k, const float* v, std::size_t start, std::size_t tokens);
+
+  /// Keys of one head, [head_dim, stride()]: positions run along memory, so that scores of neighbouring
+  /// positions are one vector.
+  [[nodiscard]] const float* keys(std::size_t head) const {
+    return keys_.data() + head * head_dim_ * stride_;
+  }
+  [[nodiscard]] std::size_t stride() const { return stride_; }
+  /// Values of one head, [capacity, head_dim].
+  [[nodiscard]] const float* values(std::size_t head) const {
+    return values_.data() + head * capacity_ * head_dim_;
+  }
+
+ private:
+  std::size_t heads_ = 0;
+  std::size_t head_dim_ = 0;
+  std::size_t capacity_ = 0;
+  std::size_t stride_ = 0;
+  tensor::Buffer<float> keys_;
+  tensor::Buffer<float> values_;
+};
+
+/// Causal attention of tokens at positions start … start + tokens - 1, whose keys and values are already in
+/// the cache, over all positions up to their own. q, out: [tokens, heads, head_dim].
+void causal_attention(const Compute& compute, const AttentionShape& shape, const float* q, std::size_t tokens,
+                      const KeyValueCache& cache, std::size_t start, float* out);
+
+}  // namespace fovea::nn

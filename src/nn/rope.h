@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstddef>
+
+#include "tensor/buffer.h"
+
+namespace fovea::nn {
+
+/// Rotary position embedding, half-split form: dimensions d and d + head_dim / 2 of a head are one pair.
+/// Source: RoFormer (Su et al. 2021) as Llama applies it.
+class RotaryEmbedding {
+ public:
+  RotaryEmbedding() = default;
+  /// Tables for positions [0, positions). `head_dim` is even.
+  RotaryEmbedding(std::size_t head_dim, float theta, std::size_t positions);
+
+  /// Rotates `heads` heads of one token, [heads, head_dim], in place.
+  void apply(float* x, std::size_t heads, std::size_t position) const;
+
+ private:
+  std::size_t half_ = 0;
+  tensor::Buffer<float> cos_;  // [positions, half]
+  tensor::Buffer<float> sin_;
+};
+
+}  // namespace fovea::nn

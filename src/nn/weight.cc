@@ -1,0 +1,115 @@
+#include "nn/weight.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+namespace fovea::nn {
+namespace {
+
+using tensor::BFloat16;
+using tensor::DType;
+using tensor::Float16;
+using tensor::StoredTensor;
+
+template <class Stored>
+Stored element(const StoredTensor& stored, std::size_t index) {
+  Stored value;
+  std::memcpy(&value, stored.bytes.data() + index * sizeof value, sizeof value);
+  return value;
+}
+
+/// Element `index` as a float, whatever float type it is stored in.
+float element_as_float(const StoredTensor& stored, std::size_t index) {
+  switch (stored.dtype) {
+    case DType::kBF16:
+      return tensor::to_float(element<BFloat16>(stored, index));
+    case DType::kF16:
+      return tensor::to_float(element<Float16>(stored, index));
+    default:
+      return element<float>(stored, index);
+  }
+}
+
+bool is_float(DType dtype) {
+  return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16;
+}
+
+DType stored_type(Precision precision) {
+  return precision == Precision::kBF16 ? DType::kBF16 : DType::kF32;
+}
+
+}  // namespace
+
+Weight::Weight(const StoredTensor& stored, std::size_t rows, std::size_t columns, Precision precision)
+    : rows_(rows), columns_(columns), precision_(precision), data_(stored.bytes.data()) {
+  const std::size_t size = tensor::dtype_size(stored_type(precision));
+  const bool aligned = reinterpret_cast<std::uintptr_t>(data_) % size == 0;
+  if (stored.dtype == stored_type(precision) && aligned) return;
+
+  const std::size_t elements = rows * columns;
+  owned_ = tensor::Buffer<std::byte>(elements * size);
+  data_ = owned_.data();
+  if (precision == Precision::kBF16) {
+    auto* out = reinterpret_cast<BFloat16*>(owned_.data());
+    for (std::size_t i = 0; i < elements; ++i) out[i] = tensor::to_bfloat16(element_as_float(stored, i));
+  } else {
+    auto* out = reinterpret_cast<float*>(owned_.data());
+    for (std::size_t i = 0; i < elements; ++i) out[i] = element_as_float(stored, i);
+  }
+}
+
+void Weight::copy_row(std::size_t row, float* out) const {
+  if (precision_ == Precision::kF32) {
+    std::memcpy(out, f32() + row * columns_, columns_ * sizeof(float));
+    return;
+  }
+  const BFloat16* values = bf16() + row * columns_;
+  for (std::size_t i = 0; i < columns_; ++i) out[i] = tensor::to_float(values[i]);
+}
+
+Result<const StoredTensor*> WeightLoader::find(const std::string& name, std::size_t first,
+                                               std::size_t elements) const {
+  const std::string file = checkpoint_.files().empty() ? "checkpoint" : checkpoint_.files().front().string();
+  const StoredTensor* stored = checkpoint_.find(name);
+  if (stored == nullptr)
+    return fail(ErrorCode::kInvalidModel, fmt::format("{}: tensor {} is missing", file, name));
+  if (!is_float(stored->dtype)) {
+    return fail(ErrorCode::kInvalidModel, fmt::format("{}: tensor {} has type {}, expected F32, F16 or BF16",
+                                                      file, name, tensor::dtype_name(stored->dtype)));
+  }
+  if (stored->shape.empty() || stored->shape.front() != first || stored->elements() != elements) {
+    return fail(
+        ErrorCode::kInvalidModel,
+        fmt::format("{}: tensor {} has shape [{}], expected {} elements in {} rows as config.json says", file,
+                    name, fmt::join(stored->shape, ", "), elements, first));
+  }
+  return stored;
+}
+
+Result<Weight> WeightLoader::matrix(const std::string& name, std::size_t rows, std::size_t columns) const {
+  FOVEA_TRY(const StoredTensor* stored, find(name, rows, rows * columns));
+  return Weight(*stored, rows, columns, precision_);
+}
+
+Result<std::vector<float>> WeightLoader::vector(const std::string& name, std::size_t size) const {
+  FOVEA_TRY(const StoredTensor* stored, find(name, size, size));
+  std::vector<float> values(size);
+  for (std::size_t i = 0; i < size; ++i) values[i] = element_as_float(*stored, i);
+  return values;
+}
+
+Result<Linear> WeightLoader::linear(const std::string& prefix, std::size_t out, std::size_t in,
+                                    bool bias) const {
+  Linear linear;
+  FOVEA_TRY(linear.weight, matrix(prefix + ".weight", out, in));
+  if (bias) {
+    FOVEA_TRY(linear.bias, vector(prefix + ".bias", out));
+  }
+  return linear;
+}
+
+}  // namespace fovea::nn
