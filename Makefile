@@ -76,7 +76,7 @@ shellcheck: ## check the shell scripts
 bootstrap: ## install the packages of scripts/packages.txt that are missing (Debian 12)
 	@scripts/bootstrap
 
-fresh-machine: ## prove make test and make run on a bare Debian 12 in a chroot (root; downloads about 1 GB)
+fresh-machine: ## prove make test and make run on a bare Debian 12 in a chroot (root; needs a mirror)
 	@scripts/fresh-machine.sh
 
 clean: ## remove build/

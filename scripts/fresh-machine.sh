@@ -6,12 +6,12 @@
 #     --sudo   work there as an ordinary user with sudo instead of as root
 #     --keep   leave the chroot where it is and say where
 #
-# Needs root, debootstrap and curl; downloads about 1 GB. Variables:
+# Needs root, debootstrap and curl; downloads about 200 MB. Variables:
 #   DEBIAN_MIRROR            default http://deb.debian.org/debian
 #   DEBIAN_SECURITY_MIRROR   default http://deb.debian.org/debian-security; "none" leaves it out
 #   APT_CONF                 a file of apt settings (a proxy, say) for the new machine
 #   FRESH_CACHE              a folder that keeps the packages, so that the next run downloads little
-#   TMPDIR                   where the chroot goes, default /tmp; about 6 GB
+#   TMPDIR                   where the chroot goes, default /tmp; about 4 GB
 set -euo pipefail
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
