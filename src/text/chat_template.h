@@ -10,7 +10,7 @@ namespace fovea::text {
 struct ImageItem {};
 
 struct ChatMessage {
-  std::string role;                                     ///< "system", "user", "assistant"
+  std::string role;  ///< "system", "user", "assistant"
   std::vector<std::variant<std::string, ImageItem>> content;
 };
 
