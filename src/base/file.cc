@@ -28,7 +28,9 @@ class Descriptor {
   int fd_;
 };
 
-std::string system_message(int number) { return std::error_code(number, std::generic_category()).message(); }
+std::string system_message(int number) {
+  return std::error_code(number, std::generic_category()).message();
+}
 
 struct OpenFile {
   int fd;
@@ -42,7 +44,7 @@ Result<OpenFile> open_regular(const std::filesystem::path& path) {
     return fail(number == ENOENT || number == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo,
                 fmt::format("{}: cannot open: {}", path.string(), system_message(number)));
   }
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
     ::close(fd);
     return fail(ErrorCode::kIo, fmt::format("{}: not a regular file", path.string()));

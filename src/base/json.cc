@@ -39,11 +39,13 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
     level.key = std::move(value);
     return true;
   }
-  bool parse_error(std::size_t position, const std::string& /*token*/, const Json::exception& error) override {
+  bool parse_error(std::size_t position, const std::string& /*token*/,
+                   const Json::exception& error) override {
     // The library's text starts with "[json.exception.…] ": people need only what follows.
     const std::string text = error.what();
     const std::size_t end = text.find("] ");
-    problem_ = fmt::format("at byte {}: {}", position, end == std::string::npos ? text : text.substr(end + 2));
+    problem_ =
+        fmt::format("at byte {}: {}", position, end == std::string::npos ? text : text.substr(end + 2));
     return false;
   }
 
@@ -90,8 +92,8 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
 
 Result<Json> parse_json(std::string_view text, std::string_view source, const JsonLimits& limits) {
   if (text.size() > limits.max_bytes) {
-    return fail(ErrorCode::kTooLarge,
-                fmt::format("{}: {} bytes of JSON, over the limit of {}", source, text.size(), limits.max_bytes));
+    return fail(ErrorCode::kTooLarge, fmt::format("{}: {} bytes of JSON, over the limit of {}", source,
+                                                  text.size(), limits.max_bytes));
   }
   StrictBuilder builder(limits.max_depth);
   if (!Json::sax_parse(text.begin(), text.end(), &builder)) {

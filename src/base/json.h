@@ -18,7 +18,8 @@ struct JsonLimits {
 /// Parses JSON from outside: refuses malformed text, invalid UTF-8, nesting deeper than `max_depth`, a key
 /// that stands twice in one object, and text after the value. `source` (a file name, "request body") starts
 /// the error's message. Errors: kInvalidJson, kTooLarge.
-Result<nlohmann::json> parse_json(std::string_view text, std::string_view source, const JsonLimits& limits = {});
+Result<nlohmann::json> parse_json(std::string_view text, std::string_view source,
+                                  const JsonLimits& limits = {});
 
 /// Reads and parses a file. Errors: as parse_json, kNotFound, kIo.
 Result<nlohmann::json> read_json_file(const std::filesystem::path& path, const JsonLimits& limits = {});

@@ -51,7 +51,8 @@ const char* error_name(ErrorCode code);
 /// HTTP status for an error that ends a request.
 int http_status(ErrorCode code);
 
-/// Exit code of the program when this error ends a command: 1 an input failed, 2 usage, 3 the program's fault.
+/// Exit code of the program when this error ends a command: 1 an input failed, 2 usage, 3 the program's
+/// fault.
 int exit_code(ErrorCode code);
 
 }  // namespace fovea
@@ -60,14 +61,15 @@ int exit_code(ErrorCode code);
 #define FOVEA_CONCAT(a, b) FOVEA_CONCAT_INNER(a, b)
 
 /// `FOVEA_TRY(auto image, decode(bytes));` binds the value or returns the error to the caller.
-#define FOVEA_TRY(declaration, expression) FOVEA_TRY_INNER(FOVEA_CONCAT(try_, __LINE__), declaration, expression)
-#define FOVEA_TRY_INNER(temporary, declaration, expression)                  \
-  auto temporary = (expression);                                             \
-  if (!temporary) return std::unexpected(std::move(temporary).error());     \
+#define FOVEA_TRY(declaration, expression) \
+  FOVEA_TRY_INNER(FOVEA_CONCAT(try_, __LINE__), declaration, expression)
+#define FOVEA_TRY_INNER(temporary, declaration, expression)             \
+  auto temporary = (expression);                                        \
+  if (!temporary) return std::unexpected(std::move(temporary).error()); \
   declaration = std::move(*temporary)
 
 /// `FOVEA_CHECK_OK(write(file));` for a Result<void>: returns the error to the caller.
-#define FOVEA_CHECK_OK(expression)                                                                   \
-  do {                                                                                               \
-    if (auto check = (expression); !check) return std::unexpected(std::move(check).error());        \
+#define FOVEA_CHECK_OK(expression)                                                           \
+  do {                                                                                       \
+    if (auto check = (expression); !check) return std::unexpected(std::move(check).error()); \
   } while (false)

@@ -25,8 +25,9 @@ class WorkerTeam {
 
   [[nodiscard]] std::size_t size() const { return threads_.size() + 1; }
 
-  /// Calls body(i) once for every i in [0, count), in any order, on any thread, and returns when all are done.
-  /// The body decides what is computed for i from i alone, so the answer never depends on the team's size.
+  /// Calls body(i) once for every i in [0, count), in any order, on any thread, and returns when all are
+  /// done. The body decides what is computed for i from i alone, so the answer never depends on the team's
+  /// size.
   void parallel_for(std::size_t count, const std::function<void(std::size_t)>& body);
 
  private:

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/worker_team.h"
+#include "image/image.h"
+#include "models/smolvlm/model.h"
+#include "nn/compute.h"
+#include "text/tokenizer.h"
+
+namespace fovea::engine {
+
+struct GeneratorOptions {
+  std::optional<nn::Precision> precision;  ///< default: as stored
+  std::size_t threads = 0;                 ///< 0: one for every processor this process may use
+};
+
+struct GenerateOptions {
+  std::size_t max_new_tokens = 256;
+  bool ignore_eos = false;    ///< the end-of-sequence ids are never selected
+  bool keep_tensors = false;  ///< fill Generation::tensors
+};
+
+/// Intermediate values, for comparison with a reference.
+struct GenerationTensors {
+  std::vector<float> pixel_values;    ///< [frames, 3, image_size, image_size]
+  std::vector<float> image_features;  ///< [frames, tokens_per_frame, hidden_size]
+  std::vector<float> logits;          ///< [prompt_tokens, vocab_size]
+  std::size_t frames = 0;
+};
+
+struct Generation {
+  std::size_t prompt_tokens = 0;        ///< after image expansion
+  std::vector<std::int32_t> token_ids;  ///< the new tokens, the end-of-sequence token included
+  std::string text;                     ///< special tokens left out, not stripped
+  bool stopped = false;                 ///< an end-of-sequence token ended it, not the limit
+  double image_ms = 0, vision_ms = 0, prefill_ms = 0, decode_ms = 0;
+  GenerationTensors tensors;
+};
+
+/// One model with its tokenizer and threads, answering one question at a time. Not thread-safe.
+class Generator {
+ public:
+  /// Loads a Hugging Face directory. Errors: kNotFound, kIo, kInvalidModel, kUsage (FOVEA_ISA).
+  static Result<std::unique_ptr<Generator>> open(const std::filesystem::path& directory,
+                                                 const GeneratorOptions& options);
+
+  /// Greedy answer to one user turn: the pictures, then the prompt.
+  /// Errors: kContextExceeded when the prompt leaves no room for an answer, kInvalidArgument.
+  Result<Generation> generate(std::span<const image::Image> pictures, std::string_view prompt,
+                              const GenerateOptions& options);
+
+  [[nodiscard]] const models::smolvlm::Config& config() const { return model_->config(); }
+  [[nodiscard]] const text::Tokenizer& tokenizer() const { return tokenizer_; }
+
+ private:
+  Generator(std::unique_ptr<models::smolvlm::Model> model, text::Tokenizer tokenizer,
+            const kernels::Kernels& kernels, std::size_t threads);
+
+  struct Prompt {
+    std::vector<std::int32_t> ids;
+    std::vector<image::Image> frames;
+  };
+  Result<Prompt> build_prompt(std::span<const image::Image> pictures, std::string_view prompt);
+  std::vector<float> encode_frames(std::span<const image::Image> frames, GenerationTensors* tensors);
+  std::vector<float> embed(std::span<const std::int32_t> ids, std::span<const float> image_features) const;
+  [[nodiscard]] bool is_eos(std::int32_t id) const {
+    return std::ranges::count(config().eos_token_ids, id) != 0;
+  }
+  std::int32_t select(std::span<const float> logits, bool ignore_eos) const;
+
+  std::unique_ptr<models::smolvlm::Model> model_;
+  text::Tokenizer tokenizer_;
+  WorkerTeam team_;
+  nn::Compute compute_;
+};
+
+}  // namespace fovea::engine

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/result.h"
+#include "models/smolvlm/config.h"
+#include "models/smolvlm/text.h"
+#include "models/smolvlm/vision.h"
+#include "nn/weight.h"
+#include "tensor/safetensors.h"
+
+namespace fovea::models::smolvlm {
+
+/// A SmolVLM, SmolVLM2 or Idefics3-like checkpoint: vision tower, connector and text model over one mapped
+/// checkpoint. Immutable after loading.
+class Model {
+ public:
+  /// Loads a Hugging Face directory. Without a precision: bf16 for checkpoints stored in bf16, f32 for others
+  /// (f16 weights are widened). Errors: kNotFound, kIo, kInvalidModel.
+  static Result<std::unique_ptr<Model>> load(const std::filesystem::path& directory,
+                                             std::optional<nn::Precision> precision = std::nullopt);
+
+  [[nodiscard]] const Config& config() const { return config_; }
+  [[nodiscard]] nn::Precision precision() const { return precision_; }
+  [[nodiscard]] const VisionTower& vision() const { return vision_; }
+  [[nodiscard]] const TextModel& text() const { return text_; }
+
+ private:
+  Model(tensor::SafeTensors checkpoint, Config config, nn::Precision precision, VisionTower vision,
+        TextModel text)
+      : checkpoint_(std::move(checkpoint)),
+        config_(std::move(config)),
+        precision_(precision),
+        vision_(std::move(vision)),
+        text_(std::move(text)) {}
+
+  tensor::SafeTensors checkpoint_;  // the weights below are views of its maps
+  Config config_;
+  nn::Precision precision_;
+  VisionTower vision_;
+  TextModel text_;
+};
+
+}  // namespace fovea::models::smolvlm

@@ -1,0 +1,116 @@
+#include "models/smolvlm/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+
+namespace fovea::models::smolvlm {
+namespace {
+
+// A long prompt is run in chunks, which bounds the memory for its activations.
+constexpr std::size_t kTokensPerChunk = 512;
+
+Result<nn::RmsNorm> load_rms_norm(const nn::WeightLoader& weights, const std::string& name, std::size_t size,
+                                  float eps) {
+  nn::RmsNorm norm{.weight = {}, .eps = eps};
+  FOVEA_TRY(norm.weight, weights.vector(name, size));
+  return norm;
+}
+
+}  // namespace
+
+Result<TextModel> TextModel::load(const nn::WeightLoader& weights, const Config& config) {
+  const TextConfig& text = config.text;
+  const std::size_t hidden = text.hidden_size;
+  const std::size_t q_width = text.num_attention_heads * text.head_dim;
+  const std::size_t kv_width = text.num_key_value_heads * text.head_dim;
+  TextModel model;
+  model.config_ = text;
+  model.heads_ = {.heads = text.num_attention_heads,
+                  .key_value_heads = text.num_key_value_heads,
+                  .head_dim = text.head_dim};
+
+  const std::string root = "model.text_model.";
+  FOVEA_TRY(model.embed_tokens_, weights.matrix(root + "embed_tokens.weight", text.vocab_size, hidden));
+  for (std::size_t i = 0; i < text.num_hidden_layers; ++i) {
+    const std::string prefix = fmt::format("{}layers.{}.", root, i);
+    const bool bias = text.attention_bias;
+    Layer layer;
+    FOVEA_TRY(layer.input_layernorm,
+              load_rms_norm(weights, prefix + "input_layernorm.weight", hidden, text.rms_norm_eps));
+    FOVEA_TRY(layer.q_proj, weights.linear(prefix + "self_attn.q_proj", q_width, hidden, bias));
+    FOVEA_TRY(layer.k_proj, weights.linear(prefix + "self_attn.k_proj", kv_width, hidden, bias));
+    FOVEA_TRY(layer.v_proj, weights.linear(prefix + "self_attn.v_proj", kv_width, hidden, bias));
+    FOVEA_TRY(layer.o_proj, weights.linear(prefix + "self_attn.o_proj", hidden, q_width, bias));
+    FOVEA_TRY(layer.post_attention_layernorm,
+              load_rms_norm(weights, prefix + "post_attention_layernorm.weight", hidden, text.rms_norm_eps));
+    FOVEA_TRY(layer.gate_proj,
+              weights.linear(prefix + "mlp.gate_proj", text.intermediate_size, hidden, text.mlp_bias));
+    FOVEA_TRY(layer.up_proj,
+              weights.linear(prefix + "mlp.up_proj", text.intermediate_size, hidden, text.mlp_bias));
+    FOVEA_TRY(layer.down_proj,
+              weights.linear(prefix + "mlp.down_proj", hidden, text.intermediate_size, text.mlp_bias));
+    model.layers_.push_back(std::move(layer));
+  }
+  FOVEA_TRY(model.norm_, load_rms_norm(weights, root + "norm.weight", hidden, text.rms_norm_eps));
+  // A head that is tied, or that a derivative left out, is the embedding table.
+  const bool tied = config.tie_word_embeddings || !weights.has("lm_head.weight");
+  FOVEA_TRY(model.lm_head_.weight,
+            weights.matrix(tied ? root + "embed_tokens.weight" : "lm_head.weight", text.vocab_size, hidden));
+  model.rope_ = nn::RotaryEmbedding(text.head_dim, text.rope_theta, text.max_position_embeddings);
+  return model;
+}
+
+Cache TextModel::make_cache(std::size_t capacity) const {
+  Cache cache;
+  for (std::size_t i = 0; i < layers_.size(); ++i) cache.layers.emplace_back(heads_, capacity);
+  return cache;
+}
+
+void TextModel::forward(const nn::Compute& compute, float* hidden, std::size_t tokens, Cache& cache) const {
+  for (std::size_t first = 0; first < tokens; first += kTokensPerChunk) {
+    forward_chunk(compute, hidden + first * config_.hidden_size, std::min(kTokensPerChunk, tokens - first),
+                  cache);
+  }
+}
+
+void TextModel::forward_chunk(const nn::Compute& compute, float* hidden, std::size_t tokens,
+                              Cache& cache) const {
+  const std::size_t q_width = heads_.heads * heads_.head_dim;
+  const std::size_t kv_width = heads_.key_value_heads * heads_.head_dim;
+  tensor::Buffer<float> normal(tokens * config_.hidden_size), q(tokens * q_width), mixed(tokens * q_width);
+  tensor::Buffer<float> k(tokens * kv_width), v(tokens * kv_width);
+  tensor::Buffer<float> gate(tokens * config_.intermediate_size), up(tokens * config_.intermediate_size);
+
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const Layer& layer = layers_[i];
+    nn::rms_norm(compute, layer.input_layernorm, hidden, tokens, normal.data());
+    nn::linear(compute, layer.q_proj, normal.data(), tokens, q.data());
+    nn::linear(compute, layer.k_proj, normal.data(), tokens, k.data());
+    nn::linear(compute, layer.v_proj, normal.data(), tokens, v.data());
+    for (std::size_t token = 0; token < tokens; ++token) {
+      rope_.apply(q.data() + token * q_width, heads_.heads, cache.length + token);
+      rope_.apply(k.data() + token * kv_width, heads_.key_value_heads, cache.length + token);
+    }
+    cache.layers[i].append(k.data(), v.data(), cache.length, tokens);
+    nn::causal_attention(compute, heads_, q.data(), tokens, cache.layers[i], cache.length, mixed.data());
+    nn::linear(compute, layer.o_proj, mixed.data(), tokens, hidden, nn::Epilogue::kAdd);
+
+    nn::rms_norm(compute, layer.post_attention_layernorm, hidden, tokens, normal.data());
+    nn::linear(compute, layer.gate_proj, normal.data(), tokens, gate.data());
+    nn::linear(compute, layer.up_proj, normal.data(), tokens, up.data());
+    nn::silu_multiply(compute, gate.data(), up.data(), tokens, config_.intermediate_size);
+    nn::linear(compute, layer.down_proj, gate.data(), tokens, hidden, nn::Epilogue::kAdd);
+  }
+  cache.length += tokens;
+}
+
+void TextModel::logits(const nn::Compute& compute, const float* hidden, std::size_t rows,
+                       float* logits) const {
+  tensor::Buffer<float> normal(rows * config_.hidden_size);
+  nn::rms_norm(compute, norm_, hidden, rows, normal.data());
+  nn::linear(compute, lm_head_, normal.data(), rows, logits);
+}
+
+}  // namespace fovea::models::smolvlm

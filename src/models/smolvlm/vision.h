@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "base/result.h"
+#include "models/smolvlm/config.h"
+#include "nn/compute.h"
+#include "nn/linear.h"
+#include "nn/norm.h"
+#include "tensor/buffer.h"
+
+namespace fovea::models::smolvlm {
+
+/// SigLIP vision tower and the connector behind it: frames of pixels to embeddings of the text model.
+/// Source: Zhai et al. 2023 (SigLIP); transformers' Idefics3VisionTransformer and Idefics3Connector.
+class VisionTower {
+ public:
+  static Result<VisionTower> load(const nn::WeightLoader& weights, const Config& config);
+
+  /// Frames that are worked on together; more in one call gain nothing.
+  [[nodiscard]] std::size_t frames_per_batch() const;
+
+  /// pixels [frames, 3, T, T] to features [frames, tokens_per_frame, text hidden_size]. A frame's answer does
+  /// not depend on the frames beside it.
+  void encode(const nn::Compute& compute, const float* pixels, std::size_t frames, float* features) const;
+
+ private:
+  struct Block {
+    nn::LayerNorm layer_norm1, layer_norm2;
+    nn::Linear q_proj, k_proj, v_proj, out_proj;
+    nn::Linear fc1, fc2;
+  };
+
+  void encode_batch(const nn::Compute& compute, const float* pixels, std::size_t frames,
+                    float* features) const;
+  void embed_patches(const nn::Compute& compute, const float* pixels, std::size_t frames,
+                     float* hidden) const;
+  void connect(const nn::Compute& compute, const float* hidden, std::size_t frames, float* features) const;
+
+  VisionConfig config_;
+  std::size_t scale_factor_ = 1;
+  nn::Linear patch_embedding_;             // [hidden, 3 * p * p]: the convolution's kernel equals its stride
+  std::vector<float> position_embedding_;  // [patches, hidden]
+  std::vector<Block> blocks_;
+  nn::LayerNorm post_layernorm_;
+  nn::Linear connector_;  // [text hidden, hidden * s * s]
+};
+
+}  // namespace fovea::models::smolvlm
