@@ -9,17 +9,28 @@
 
 namespace fovea::image {
 
+/// Judged by what the header states, before any pixel is decoded or memory taken for it.
 struct DecodeLimits {
-  std::uint64_t max_pixels = 100'000'000;  ///< width x height, checked before any pixel is decoded
+  std::uint64_t max_pixels = 100'000'000;  ///< width x height
+  std::uint64_t max_side = 65'535;         ///< width and height each; JPEG and WebP cannot have more
 };
 
-/// Decodes JPEG, PNG or WebP (told by the first bytes, never by a name), applies the EXIF orientation, and
-/// converts to RGB as Pillow does: palette and grey are expanded, CMYK and YCCK JPEGs converted with Pillow's
-/// arithmetic, transparency composited as the Idefics3 image processor does. 16-bit channels keep their high
-/// byte; an animated file gives its first frame.
+/// Decodes JPEG, PNG or WebP, told by the first bytes and never by a name, as an upright RGB picture.
+///
+/// Pixels are those of Pillow's `ImageOps.exif_transpose(Image.open(...)).convert("RGB")`, which is how the
+/// reference image processors load a picture:
+/// - palette and grey of 1 to 8 bits are expanded; CMYK and YCCK JPEGs are converted with Pillow's
+/// arithmetic;
+/// - alpha and PNG's transparent colour are left out: what lies under them shows, nothing is composited;
+/// - an animated file gives its first frame, on its canvas;
+/// - the EXIF orientation (JPEG APP1, PNG eXIf, WebP EXIF) is applied; broken EXIF is ignored.
+/// One difference is meant: 16-bit grey PNG keeps its high byte, where Pillow clips it to white.
+///
+/// Damage inside a JPEG's compressed data that its decoder survives is passed over, as Pillow does; a file
+/// that ends early is always an error.
 ///
 /// Errors: kInvalidArgument (no bytes), kUnsupportedMedia (none of the three types), kInvalidImage (truncated
-/// or damaged, zero width or height), kTooLarge (more pixels than the limit).
+/// or damaged, zero width or height, more than 100 JPEG scans), kTooLarge (over a limit). Thread-safe.
 Result<Image> decode_image(std::span<const std::byte> bytes, const DecodeLimits& limits = {});
 
 }  // namespace fovea::image

@@ -19,8 +19,8 @@ struct TilingConfig {
   bool do_image_splitting = true;
   bool do_rescale = true;
   bool do_normalize = true;
-  int longest_edge = 4 * 364;   ///< `size.longest_edge`: every picture is first scaled to this, up or down
-  int tile_size = 364;          ///< `max_image_size.longest_edge`: the side T of a frame
+  int longest_edge = 4 * 364;  ///< `size.longest_edge`: every picture is first scaled to this, up or down
+  int tile_size = 364;         ///< `max_image_size.longest_edge`: the side T of a frame
   Filter resample = Filter::kLanczos;
   double rescale_factor = 1.0 / 255.0;
   std::array<float, 3> mean = {0.5F, 0.5F, 0.5F};
@@ -30,6 +30,28 @@ struct TilingConfig {
   /// range, named.
   static Result<TilingConfig> from_json(const nlohmann::json& config);
 };
+
+struct Size {
+  int width = 0;
+  int height = 0;
+
+  friend bool operator==(const Size&, const Size&) = default;
+};
+
+/// What becomes of a picture of a given size.
+struct TilePlan {
+  Size fitted;   ///< after the resize to `longest_edge`; the picture's own size without do_resize
+  Size covered;  ///< after the second resize, to whole tiles
+  int rows = 0;  ///< of tiles; rows = columns = 0 when the picture is one frame only
+  int columns = 0;
+
+  /// Tiles and the global frame.
+  [[nodiscard]] int frames() const { return rows * columns + 1; }
+};
+
+/// The sizes that tile_image uses, so that the length of a prompt is known before any pixel is touched.
+/// `picture` has sides of at least 1.
+TilePlan plan_tiles(Size picture, const TilingConfig& config);
 
 /// A picture as the vision tower sees it: `rows` x `columns` tiles in row-major order and then the global
 /// frame; rows = columns = 0 when the picture is one frame only. Every frame is T x T.
