@@ -1,0 +1,278 @@
+#include "server/server.h"
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <csignal>
+#include <exception>
+#include <mutex>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "server/api.h"
+#include "server/byte_budget.h"
+#include "server/compute_queue.h"
+#include "server/connection.h"
+#include "server/connection_set.h"
+
+namespace fovea::server {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using tcp = asio::ip::tcp;
+
+constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
+
+/// Files that the process needs open besides connections: models, logs, caches, connections being closed.
+constexpr std::size_t kOtherFiles = 128;
+
+/// Connections over the limit that are told so; beyond them they are closed without a word.
+constexpr int kMaxTurnedAway = 32;
+
+/// How long accepting pauses when the system has no file descriptor or memory left.
+constexpr std::chrono::milliseconds kAcceptPause{100};
+
+std::size_t connection_limit(std::size_t wanted) {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return wanted;
+  const auto open_files = static_cast<std::size_t>(files.rlim_cur);
+  return std::clamp<std::size_t>(open_files > kOtherFiles ? open_files - kOtherFiles : 1, 1, wanted);
+}
+
+std::shared_ptr<spdlog::logger> logger_or_default(std::shared_ptr<spdlog::logger> logger) {
+  if (logger) return logger;
+  return std::make_shared<spdlog::logger>("server", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+}
+
+ServerOptions completed(ServerOptions options) {
+  options.max_connections = connection_limit(std::max<std::size_t>(options.max_connections, 1));
+  options.io_threads = std::max<std::size_t>(options.io_threads, 1);
+  options.min_body_rate = std::max<std::size_t>(options.min_body_rate, 1);
+  if (options.task_names.empty()) options.task_names = {options.default_task};
+  options.logger = logger_or_default(std::move(options.logger));
+  return options;
+}
+
+Api::Options api_options(const ServerOptions& options) {
+  return {.max_body_bytes = options.max_body_bytes,
+          .default_task = options.default_task,
+          .task_names = options.task_names};
+}
+
+std::unexpected<Error> cannot_listen(const ServerOptions& options, const error_code& error) {
+  const std::string where = fmt::format("cannot listen on {}:{}", options.host, options.port);
+  if (error == asio::error::address_in_use) {
+    return fail(
+        ErrorCode::kUsage,
+        where + ": the port is taken; stop the program that listens there, or choose another port (0: any)");
+  }
+  if (error == asio::error::access_denied) {
+    return fail(ErrorCode::kUsage,
+                where + ": not permitted; ports below 1024 need privileges, choose a higher one");
+  }
+  if (error == error_code(EADDRNOTAVAIL, boost::system::system_category())) {
+    return fail(ErrorCode::kUsage,
+                where + ": this machine has no such address; 127.0.0.1 and 0.0.0.0 always work");
+  }
+  return fail(ErrorCode::kIo, fmt::format("{}: {}", where, error.message()));
+}
+
+}  // namespace
+
+/// The order of the members is the order in which they may be needed: the queue ends first, then the
+/// io_context destroys the coroutines, and what these refer to goes last.
+struct Server::Impl {
+  Impl(recognize::Backend& backend, ServerOptions given)
+      : options(completed(std::move(given))),
+        budget(options.max_buffered_bytes),
+        connections(options.max_connections),
+        io(static_cast<int>(options.io_threads)),
+        control(asio::make_strand(io)),
+        acceptor(control),
+        signals(control),
+        drain_timer(control),
+        queue(options.queue_capacity),
+        api(backend, queue, draining, api_options(options)),
+        context{options, *options.logger, draining, api, queue, budget, connections} {}
+
+  Result<void> listen();
+  asio::awaitable<void> accept();
+  void take_in(tcp::socket socket);
+  asio::awaitable<void> wait_for_signals();
+  void run();
+  void stop();
+  void drain();
+
+  const ServerOptions options;
+  std::atomic<bool> draining{false};
+  std::atomic<int> turned_away{0};
+  std::uint16_t port = 0;
+  ByteBudget budget;
+  ConnectionSet connections;
+  asio::io_context io;
+  asio::strand<asio::io_context::executor_type> control;  // owns the next three
+  tcp::acceptor acceptor;
+  asio::signal_set signals;
+  asio::steady_timer drain_timer;
+  ComputeQueue queue;
+  Api api;
+  ConnectionContext context;
+  std::mutex threads_mutex;  // guards threads
+  std::vector<std::thread> threads;
+};
+
+Result<void> Server::Impl::listen() {
+  error_code error;
+  tcp::resolver resolver(io);
+  const auto found = resolver.resolve(options.host, std::to_string(options.port),
+                                      tcp::resolver::passive | tcp::resolver::numeric_service, error);
+  if (error || found.empty()) {
+    return fail(ErrorCode::kUsage, fmt::format("cannot listen on \"{}\": {}; give an address of this machine",
+                                               options.host, error ? error.message() : "no such host"));
+  }
+  const tcp::endpoint endpoint = found.begin()->endpoint();
+  acceptor.open(endpoint.protocol(), error);
+  // So that a restart need not wait for the last connections of the server before it to be forgotten.
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);
+  if (!error) port = acceptor.local_endpoint(error).port();
+  if (error) return cannot_listen(options, error);
+  return {};
+}
+
+asio::awaitable<void> Server::Impl::accept() {
+  asio::steady_timer pause(control);
+  while (acceptor.is_open()) {
+    tcp::socket socket(asio::make_strand(io));
+    const auto [error] = co_await acceptor.async_accept(socket, kToken);
+    if (!error) {
+      try {
+        take_in(std::move(socket));
+      } catch (const std::exception& refused) {  // out of memory: this client goes without, the next may not
+        options.logger->error("cannot take in a connection: {}", refused.what());
+      }
+    } else if (error != asio::error::operation_aborted && error != asio::error::connection_aborted) {
+      options.logger->warn("cannot accept a connection: {}", error.message());
+      connections.close_longest_waiting();
+      pause.expires_after(kAcceptPause);
+      co_await pause.async_wait(kToken);
+    }
+  }
+}
+
+void Server::Impl::take_in(tcp::socket socket) {
+  error_code ignored;
+  socket.set_option(tcp::no_delay(true),
+                    ignored);  // answers are written whole; waiting to fill a packet is in vain
+  const auto executor = socket.get_executor();
+  const auto connection = std::make_shared<Connection>(std::move(socket), context);
+  if (connections.add(connection)) {
+    asio::co_spawn(executor, connection->serve(), asio::detached);
+  } else if (turned_away.fetch_add(1) < kMaxTurnedAway) {
+    asio::co_spawn(executor, connection->turn_away(), [this](const std::exception_ptr&) { --turned_away; });
+  } else {
+    --turned_away;
+  }
+}
+
+asio::awaitable<void> Server::Impl::wait_for_signals() {
+  const auto [first_error, first] = co_await signals.async_wait(kToken);
+  if (first_error) co_return;
+  options.logger->info("signal {}: finishing the requests in flight; once more to stop at once", first);
+  stop();
+  const auto [second_error, second] = co_await signals.async_wait(kToken);
+  if (!second_error) io.stop();
+}
+
+/// What an I/O thread does. Handlers do not throw but for want of memory, which must not end the process.
+void Server::Impl::run() {
+  while (!io.stopped()) {
+    try {
+      io.run();
+    } catch (const std::exception& error) {
+      options.logger->error("a connection's handler failed: {}", error.what());
+    }
+  }
+}
+
+void Server::Impl::stop() {
+  if (!draining.exchange(true)) asio::post(control, [this] { drain(); });
+}
+
+void Server::Impl::drain() {
+  error_code ignored;
+  acceptor.close(ignored);
+  drain_timer.expires_after(options.drain_timeout);
+  drain_timer.async_wait([this](error_code error) {
+    if (error) return;
+    options.logger->warn("requests were still in flight after {} ms; closing them",
+                         options.drain_timeout.count());
+    io.stop();
+  });
+  connections.when_quiet([this] { io.stop(); });
+}
+
+Server::Server(recognize::Backend& backend, ServerOptions options)
+    : impl_(std::make_unique<Impl>(backend, std::move(options))) {}
+
+Server::~Server() {
+  stop();
+  wait();
+}
+
+Result<void> Server::start() {
+  FOVEA_CHECK_OK(impl_->listen());
+  if (impl_->options.handle_signals) {
+    error_code error;
+    impl_->signals.add(SIGINT, error);
+    if (!error) impl_->signals.add(SIGTERM, error);
+    if (error) return fail(ErrorCode::kIo, "cannot handle signals: " + error.message());
+    asio::co_spawn(impl_->control, impl_->wait_for_signals(), asio::detached);
+  }
+  asio::co_spawn(impl_->control, impl_->accept(), asio::detached);
+  const std::scoped_lock lock(impl_->threads_mutex);
+  for (std::size_t i = 0; i < impl_->options.io_threads; ++i)
+    impl_->threads.emplace_back([this] { impl_->run(); });
+  return {};
+}
+
+std::uint16_t Server::port() const {
+  return impl_->port;
+}
+
+std::string Server::url() const {
+  const bool is_ipv6 = impl_->options.host.contains(':');
+  return fmt::format("http://{}{}{}:{}", is_ipv6 ? "[" : "", impl_->options.host, is_ipv6 ? "]" : "",
+                     impl_->port);
+}
+
+void Server::stop() {
+  impl_->stop();
+}
+
+void Server::wait() {
+  const std::scoped_lock lock(impl_->threads_mutex);
+  for (std::thread& thread : impl_->threads) thread.join();
+  impl_->threads.clear();
+  impl_->connections.when_quiet(nullptr);  // the connections that are left end with the io_context
+  impl_->queue.close();
+}
+
+}  // namespace fovea::server
