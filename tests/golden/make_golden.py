@@ -19,7 +19,8 @@ import torch
 import transformers
 from PIL import Image
 from safetensors.torch import save_file
-from transformers import AutoTokenizer, Idefics3Config, Idefics3ForConditionalGeneration
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoTokenizer
+from transformers import Idefics3Config, Idefics3ForConditionalGeneration
 from transformers import Idefics3Processor
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 
@@ -67,6 +68,28 @@ def save_sharded(tensors: dict[str, torch.Tensor], out: pathlib.Path) -> None:
     total = sum(t.numel() * t.element_size() for t in tensors.values())
     index_file = {"metadata": {"total_size": total}, "weight_map": weight_map}
     (out / "model.safetensors.index.json").write_text(json.dumps(index_file, indent=1))
+
+
+def load_f32(directory: pathlib.Path) -> torch.nn.Module:
+    return AutoModelForImageTextToText.from_pretrained(
+        directory, dtype=torch.float32, attn_implementation="eager").eval()
+
+
+def report_rope_frequencies(directory: pathlib.Path) -> None:
+    """Prints which rotary frequencies the library computes with for a bf16 checkpoint, by way of loading."""
+    ways = {
+        "from_pretrained(float32)": lambda: load_f32(directory),
+        "from_pretrained(auto)": lambda: AutoModelForImageTextToText.from_pretrained(directory, dtype="auto"),
+        "from_pretrained(auto).float()": lambda: AutoModelForImageTextToText.from_pretrained(
+            directory, dtype="auto").float(),
+        "from_pretrained(bfloat16)": lambda: AutoModelForImageTextToText.from_pretrained(
+            directory, dtype=torch.bfloat16),
+        "from_config, to(bfloat16)": lambda: AutoModelForImageTextToText.from_config(
+            AutoConfig.from_pretrained(directory)).to(torch.bfloat16).float(),
+    }
+    for name, load in ways.items():
+        inv_freq = load().model.text_model.rotary_emb.inv_freq
+        print("rope:", name, inv_freq.dtype, [f"{v:.8g}" for v in inv_freq.float().tolist()], flush=True)
 
 
 VARIANTS = [
@@ -144,8 +167,6 @@ def make(variant: dict, base: pathlib.Path, out: pathlib.Path, seed: int) -> Non
     torch.manual_seed(seed)
     model = Idefics3ForConditionalGeneration(config).eval()
     randomize(model, seed)
-    model = model.to(variant["dtype"]).float()  # compute in float32 on weights rounded as stored
-    model.tie_weights()
     tensors = {k: v.to(variant["dtype"]).contiguous() for k, v in model.state_dict().items()}
     if variant["tie"]:
         tensors = {k: v for k, v in tensors.items() if not k.endswith("lm_head.weight")}
@@ -161,6 +182,9 @@ def make(variant: dict, base: pathlib.Path, out: pathlib.Path, seed: int) -> Non
     (out / "config.json").write_text(json.dumps(config_json, indent=1))
     generation = {"_from_model_config": True, "bos_token_id": 1, "eos_token_id": [9, 2], "pad_token_id": 2}
     (out / "generation_config.json").write_text(json.dumps(generation, indent=1))
+    # As a user loads it: the stored weights, everything computed in float32. (Casting a whole model to bf16 and
+    # back would round the rotary frequencies too.)
+    model = load_f32(out)
 
     image_processor = Idefics3ImageProcessorPil(**variant["processor"])
     processor = Idefics3Processor(image_processor, tokenizer, image_seq_len=(
@@ -227,6 +251,10 @@ def main() -> int:
     base, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     torch.set_num_threads(4)
     failed = 0
+    try:
+        report_rope_frequencies(base.parent / "smolvlm-tiny-bf16-tied")
+    except Exception as error:
+        print("rope report failed:", error, flush=True)
     for seed, variant in enumerate(VARIANTS, 11):
         try:
             make(variant, base, out / variant["name"], seed)

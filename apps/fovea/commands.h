@@ -1,0 +1,18 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+namespace fovea::cli {
+
+/// What a command line asked for; returns the process's exit code. Set by the subcommand that was parsed.
+using Action = std::function<int()>;
+
+void add_generate(CLI::App& app, Action& action);
+void add_tokenize(CLI::App& app, Action& action);
+void add_synth_checkpoint(CLI::App& app, Action& action);
+void add_recognize(CLI::App& app, Action& action);
+void add_evaluate(CLI::App& app, Action& action);
+void add_serve(CLI::App& app, Action& action);
+
+}  // namespace fovea::cli

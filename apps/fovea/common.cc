@@ -1,0 +1,39 @@
+#include "common.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+namespace fovea::cli {
+
+int report(const Error& error) {
+  fmt::print(stderr, "fovea: {}\n", error.message);
+  return exit_code(error.code);
+}
+
+void ModelOptions::add_to(CLI::App& command, bool model_required) {
+  CLI::Option* option =
+      command.add_option("--model", model, "A checkpoint directory, or the name of a model")
+          ->envname("FOVEA_MODEL")
+          ->type_name("NAME|DIR");
+  if (model_required) option->required();
+  command.add_option("--dtype", dtype, "Compute with weights of this type: f32 or bf16 (default: as stored)")
+      ->envname("FOVEA_DTYPE")
+      ->check(CLI::IsMember({"f32", "bf16", "int8", "int4"}));
+  command.add_option("--threads", threads, "Threads to compute with (default: every processor)")
+      ->envname("FOVEA_THREADS")
+      ->check(CLI::Range(1, 1024));
+}
+
+Result<engine::GeneratorOptions> ModelOptions::generator_options() const {
+  engine::GeneratorOptions options{.precision = std::nullopt, .threads = threads};
+  if (dtype == "f32") options.precision = nn::Precision::kF32;
+  if (dtype == "bf16") options.precision = nn::Precision::kBF16;
+  if (dtype == "int8" || dtype == "int4") {
+    return fail(ErrorCode::kUsage,
+                fmt::format("--dtype {} is not available in this version; use f32 or bf16", dtype));
+  }
+  return options;
+}
+
+}  // namespace fovea::cli

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "base/result.h"
+#include "engine/generator.h"
+
+namespace fovea::cli {
+
+/// Prints "fovea: message" on standard error and gives the exit code that goes with the error.
+int report(const Error& error);
+
+/// Options that every command with a model has.
+struct ModelOptions {
+  std::string model;
+  std::string dtype;  ///< empty: as stored
+  std::size_t threads = 0;
+
+  /// `--model`, `--dtype`, `--threads` and their environment variables.
+  void add_to(CLI::App& command, bool model_required);
+
+  /// Errors: kUsage for a dtype that is not computed in yet.
+  [[nodiscard]] Result<engine::GeneratorOptions> generator_options() const;
+};
+
+}  // namespace fovea::cli

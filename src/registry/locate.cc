@@ -1,0 +1,107 @@
+#include "registry/locate.h"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <memory>
+
+#include "base/file.h"
+
+namespace fovea::registry {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path environment_path(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? fs::path() : fs::path(value);
+}
+
+bool holds_model(const fs::path& directory) {
+  std::error_code ignored;
+  return fs::is_regular_file(directory / "config.json", ignored);
+}
+
+/// Files whose contents decide what a model answers; a README beside them does not.
+bool decides_answers(const fs::path& file) {
+  const std::string name = file.filename().string();
+  return file.extension() == ".safetensors" || (file.extension() == ".json" && !name.starts_with("."));
+}
+
+}  // namespace
+
+std::vector<fs::path> model_folders() {
+  std::vector<fs::path> folders;
+  fs::path data = environment_path("XDG_DATA_HOME");
+  if (data.empty() && !environment_path("HOME").empty()) data = environment_path("HOME") / ".local" / "share";
+  if (!data.empty()) folders.push_back(data / "fovea" / "models");
+
+  // build/PRESET/fovea lies two folders below the tree's models/; bin/fovea beside share/fovea/models.
+  std::error_code error;
+  fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
+  for (int level = 0; level < 5 && !folder.empty(); ++level) {
+    for (const fs::path& candidate : {folder / "models", folder / "share" / "fovea" / "models"}) {
+      if (fs::is_directory(candidate, error)) folders.push_back(candidate);
+    }
+    if (folder == folder.root_path()) break;
+    folder = folder.parent_path();
+  }
+  return folders;
+}
+
+Result<fs::path> locate_model(const std::string& name_or_directory) {
+  if (holds_model(name_or_directory)) return fs::path(name_or_directory);
+  std::error_code ignored;
+  if (fs::is_directory(name_or_directory, ignored)) {
+    return fail(ErrorCode::kNotFound,
+                fmt::format("{}: no config.json in this directory; expected a Hugging Face checkpoint "
+                            "(config.json, model.safetensors, tokenizer.json, …)",
+                            name_or_directory));
+  }
+  std::string searched;
+  for (const fs::path& folder : model_folders()) {
+    if (name_or_directory.find('/') == std::string::npos && holds_model(folder / name_or_directory)) {
+      return folder / name_or_directory;
+    }
+    searched += fmt::format("\n  {}", folder.string());
+  }
+  return fail(ErrorCode::kNotFound,
+              fmt::format("no model \"{}\": it is no directory, and there is none of that name in{}",
+                          name_or_directory, searched.empty() ? std::string(" any known folder") : searched));
+}
+
+std::string model_name(const fs::path& directory) {
+  const fs::path normal = fs::absolute(directory).lexically_normal();
+  return normal.has_filename() ? normal.filename().string() : normal.parent_path().filename().string();
+}
+
+Result<std::string> model_version(const fs::path& directory) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
+    if (entry.is_regular_file(error) && decides_answers(entry.path())) files.push_back(entry.path());
+  }
+  if (error) return fail(ErrorCode::kIo, fmt::format("{}: {}", directory.string(), error.message()));
+  std::ranges::sort(files);
+
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+  bool fine = context != nullptr && EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1;
+  for (const fs::path& file : files) {
+    FOVEA_TRY(const MappedFile map, MappedFile::open(file));
+    const std::string head = fmt::format("{}\n{}\n", file.filename().string(), map.bytes().size());
+    fine = fine && EVP_DigestUpdate(context.get(), head.data(), head.size()) == 1 &&
+           EVP_DigestUpdate(context.get(), map.bytes().data(), map.bytes().size()) == 1;
+  }
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int size = 0;
+  fine = fine && EVP_DigestFinal_ex(context.get(), digest.data(), &size) == 1;
+  if (!fine) return fail(ErrorCode::kInternal, "SHA-256 is not available");
+  std::string hex;
+  for (std::size_t i = 0; i < 6; ++i) hex += fmt::format("{:02x}", digest[i]);
+  return hex;
+}
+
+}  // namespace fovea::registry
