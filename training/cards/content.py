@@ -1,0 +1,212 @@
+"""What a fictional card says: invented names, sets, numbers and traps, split by hash.
+
+Names and set names belong to the test split by a hash of their words, so that no
+training run ever draws them. Everything is drawn from a `random.Random`.
+"""
+
+import zlib
+from dataclasses import dataclass, field
+from random import Random
+
+from fields import RARITIES, STAGES
+
+ONSETS = (
+    "b br c ch cl cr d dr f fl fr g gl gr h j k kr l m n p ph pl pr qu r s sc sh sk sl sm "
+    "sn sp st str sw t th tr tw v vr w wh x y z zh"
+).split()
+NUCLEI = "a e i o u a e i o u ae ai au ea ee ei ia io oa oo ou oi y ui".split()
+CODAS = ["", "", "", "", "", *"n r l s t k m th nd rk x sh ng lt rn st ff ss ck p b d g z mp".split()]
+ENDINGS = ["", "", "", *"ion ara ix or ox ling wing fang horn tail ette ius ora yx ode agon".split()]
+TITLES = (
+    "Dark Elder Swift Iron Frost Ember Young Radiant Shadow Mossy Royal Storm Dusk Dawn "
+    "Ancient Feral Gilded Hollow Lunar Astral Tidal Vivid Wild Rusty Crimson Azure"
+).split()
+SUFFIXES = ("V", "EX", "GX", "VMAX")
+
+SET_FIRST = (
+    "Ancient Amber Arcane Ashen Astral Autumn Blazing Boundless Brazen Broken Burning Celestial "
+    "Cobalt Copper Crimson Crystal Cursed Dawning Deep Distant Drifting Echoing Eclipsed Electric "
+    "Emerald Endless Enchanted Eternal Fabled Fallen Fearless Feral Fierce Flashing Floating "
+    "Forgotten Fractured Frozen Gathering Gilded Gleaming Golden Grand Hidden Hollow Howling "
+    "Infinite Iron Ivory Jade Kindled Last Lost Lucid Luminous Lunar Magnetic Mighty Mirrored "
+    "Mystic Nameless Noble Northern Obsidian Onyx Opal Painted Pale Phantom Primal Quiet Radiant "
+    "Restless Rising Roaring Royal Ruby Rugged Sacred Sapphire Savage Scarlet Secret Shattered "
+    "Shifting Silent Silver Sleeping Solar Southern Sparkling Spectral Stellar Stormy Sunken "
+    "Swift Tangled Thundering Tidal Timeless Twilight Twin Unbound Vanished Velvet Verdant "
+    "Violet Wandering Western Whispering Wild Windswept Winter Wondrous"
+).split()
+SET_LAST = (
+    "Abyss Accord Alliance Altar Anthem Arena Ascent Atlas Aurora Awakening Bastion Bazaar Beacon "
+    "Blossom Bonds Bridge Canyon Caravan Cascade Cavern Champions Chorus Chronicle Citadel "
+    "Clash Coast Comet Convergence Council Court Crossroads Crown Current Depths Descent Desert "
+    "Destiny Dominion Dragons Dream Dunes Dynasty Echoes Eclipse Edge Embers Empire Epoch Expanse "
+    "Falls Fables Feathers Festival Flames Flight Forest Forge Fortress Frontier Fury Galaxy "
+    "Gardens Gate Genesis Glacier Glade Guardians Harbor Harvest Haven Heart Heights Heralds "
+    "Heroes Highlands Hollow Horizon Hunters Impact Island Journey Jungle Keep Kingdom Labyrinth "
+    "Lagoon Lands Legacy Legends Light Lullaby Marsh Mirage Mist Monarchs Moon Mountain Myths "
+    "Nebula Nexus Night Oasis Oath Ocean Odyssey Omens Oracle Orbit Origins Outpost Paradox Path "
+    "Peaks Phantoms Pinnacle Prism Prophecy Quest Rebellion Refuge Reign Relics Requiem Reverie "
+    "Rift Rivals River Ruins Saga Sanctuary Sands Scales Seeds Shadows Shore Skies Songs Spark "
+    "Spires Spirits Springs Stars Storm Stronghold Summit Tempest Temple Thorns Throne Tides "
+    "Titans Trail Treasures Trials Twilight Valley Vanguard Vault Verge Voyage Wardens Waves "
+    "Whispers Wilds Wings Winter Woods Zenith"
+).split()
+
+MOVES_A = "Ember Tail Claw Rapid Gale Mud Leaf Spark Sonic Iron Water Star Rock Mind Venom Quick".split()
+MOVES_B = "Slash Burst Bite Wave Rush Toss Pulse Strike Coil Dance Beam Crush Storm Guard Jab Spin".split()
+GIVEN = "Ana Tomas Mirei Jon Sofia Kenzo Lena Omar Petra Ravi Yuki Carlo Nadia Felix Ines Bo".split()
+FAMILY = "Varga Ito Lindqvist Moreau Okafor Petrov Santos Kimura Hale Novak Reyes Brandt Silva Wu".split()
+RULES = (
+    "Flip a coin. If heads, this attack does more damage.|Draw two cards from your deck.|"
+    "Discard one energy attached to this creature.|Your opponent cannot retreat next turn.|"
+    "Heal thirty damage from one of your creatures.|Search your deck for a basic creature.|"
+    "This attack is not affected by weakness.|Once during your turn you may switch places."
+).split("|")
+FLAVOR = (
+    "It sleeps under the roots and wakes only when it rains.|Travellers follow its lantern over "
+    "the pass.|Old maps mark its nest with a small red sun.|It hums so low that windows tremble.|"
+    "The elders say it once carried the moon.|It trades bright pebbles for a bowl of milk.|"
+    "Its shell records every winter it has seen.|Nobody has ever counted all of its tails."
+).split("|")
+SPECIES = "Lantern Fox,Pebble Moth,River Drake,Moss Bear,Cloud Ray,Cinder Owl,Reef Hound,Ash Newt".split(",")
+TYPES = ("ember", "tide", "leaf", "volt", "mind", "stone", "shade", "steel")
+FORBIDDEN = ("null", "true", "false")
+
+
+def _hashed(text: str, modulus: int) -> bool:
+    """Whether a text belongs to the test split."""
+    return zlib.crc32(text.lower().encode()) % modulus == 0
+
+
+def _coined(rng: Random, test: bool) -> str:
+    """An invented word of 4 to 11 letters on the asked side of the split."""
+    while True:
+        count = rng.choice((1, 2, 2, 2, 3))
+        parts = [rng.choice(ONSETS) + rng.choice(NUCLEI) + rng.choice(CODAS) for _ in range(count)]
+        word = "".join(parts) + rng.choice(ENDINGS)
+        if not 4 <= len(word) <= 11 or any(bad in word for bad in FORBIDDEN):
+            continue
+        if _hashed(word, 8) == test:
+            return word.capitalize()
+
+
+def card_name(rng: Random, test: bool) -> str:
+    """A name such as `Torvaleth`, `Frost Mirune VMAX` or `Kelo's Drannix`."""
+    name = _coined(rng, test)
+    form = rng.random()
+    if form < 0.16:
+        name = f"{rng.choice(TITLES)} {name}"
+    elif form < 0.22:
+        name = f"{_coined(rng, test)}'s {name}"
+    elif form < 0.28:
+        name = f"{name} {_coined(rng, test)}"
+    elif form < 0.31:
+        name = f"{name}-{_coined(rng, test)}"
+    if rng.random() < 0.3:
+        name = f"{name} {rng.choice(SUFFIXES)}"
+    return name if len(name) <= 24 else card_name(rng, test)
+
+
+def set_name(rng: Random, test: bool) -> str:
+    """A set name; in the test split at least one of its words is never trained on."""
+    while True:
+        first, last = rng.choice(SET_FIRST), rng.choice(SET_LAST)
+        form = rng.random()
+        if form < 0.5:
+            words = [first, last]
+        elif form < 0.68:
+            words = [_coined(rng, test), last]
+        elif form < 0.8:
+            words = [last, "of", _coined(rng, test)]
+        elif form < 0.88:
+            words = ["The", first, last]
+        elif form < 0.95:
+            words = [last, "&", rng.choice(SET_LAST)]
+        else:
+            words = [first, _coined(rng, test)]
+        own = [w for w in words if w not in ("of", "The", "&")]
+        held = any(_hashed(w, 8) for w in own)
+        if held == test and len(set(own)) == len(own) and len(" ".join(words)) <= 26:
+            return " ".join(words)
+
+
+def collector_number(rng: Random) -> str:
+    """`NNN/TTT`, padded or not."""
+    total = rng.choice((rng.randint(20, 99), rng.randint(100, 300), rng.randint(100, 999)))
+    number = rng.randint(1, total)
+    if rng.random() < 0.12:
+        number = total + rng.randint(1, 40)
+    width = rng.choice((0, 2, 3, 3))
+    return f"{number:0{width}d}/{total:0{width}d}"
+
+
+def promo_code(rng: Random) -> str:
+    """Two to four capitals and two or three digits, such as `SWP042`."""
+    letters = "".join(rng.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ") for _ in range(rng.choice((2, 3, 3, 4))))
+    dash = "-" if rng.random() < 0.1 else ""
+    return f"{letters}{dash}{rng.randint(1, 999):03d}"
+
+
+@dataclass
+class Content:
+    """One card's text. `truth` is what is printed; `traps` must never be answered."""
+
+    truth: dict
+    kind: str
+    rarity_form: str
+    traps: dict[str, str] = field(default_factory=dict)
+    attacks: list[tuple[str, str, str]] = field(default_factory=list)
+    flavor: str = ""
+
+
+def _traps(rng: Random, stage: str | None) -> dict[str, str]:
+    """Lines that look like fields and are none."""
+    level, index = rng.randint(2, 99), rng.randint(1, 999)
+    year, studio = rng.randint(1996, 2031), rng.choice(("Lumen Forge", "Paper Comet", "Old Lantern"))
+    artist = f"{rng.choice(GIVEN)} {rng.choice(FAMILY)}"
+    choices = {
+        "level": (0.3, rng.choice((f"LV.{level}", f"Lv. {level}", f"LEVEL {level}"))),
+        "index": (0.4, rng.choice((f"No. {index}", f"No.{index:03d}", f"NO. {index:04d}"))),
+        "artist": (0.75, rng.choice((f"Illus. {artist}", f"Art by {artist}", f"Illustrated by {artist}"))),
+        "copyright": (0.7, f"\u00a9{year} {studio} Games"),
+        "species": (0.4, f"{rng.choice(SPECIES)}. Height {rng.randint(1, 9)}'{rng.randint(0, 11)}\""),
+    }
+    if stage in STAGES[1:]:
+        choices["evolves"] = (0.5, f"Evolves from {_coined(rng, False)}")
+    return {key: text for key, (p, text) in choices.items() if rng.random() < p}
+
+
+def draw_content(rng: Random, test: bool) -> Content:
+    """Draws one card of the asked split. Every field but the name is sometimes None."""
+
+    def maybe(p: float, value):
+        return value if rng.random() < p else None
+
+    rarity = rng.choice(RARITIES)
+    number = collector_number(rng)
+    if rng.random() < 0.15:
+        number, rarity = promo_code(rng), rng.choice((rarity, "Promo"))
+    hp = rng.randrange(30, 350, 10) if rng.random() < 0.9 else rng.randint(5, 399)
+    stage = maybe(0.8, rng.choice(STAGES))
+    truth = {
+        "name": card_name(rng, test),
+        "hp": maybe(0.9, hp),
+        "collector_number": maybe(0.93, number),
+        "set_name": maybe(0.75, set_name(rng, test)),
+        "rarity": maybe(0.8, rarity),
+        "stage": stage,
+        "first_edition": rng.random() < 0.3,
+    }
+    attacks = []
+    for _ in range(rng.choice((0, 1, 1, 2, 2))):
+        damage = f"{rng.randrange(10, 300, 10)}" + rng.choice(("", "", "+", "\u00d7"))
+        rules = rng.choice(RULES) if rng.random() < 0.6 else ""
+        attacks.append((f"{rng.choice(MOVES_A)} {rng.choice(MOVES_B)}", damage, rules))
+    return Content(
+        truth=truth,
+        kind=rng.choice(TYPES),
+        rarity_form=rng.choice(("word", "symbol")),
+        traps=_traps(rng, stage),
+        attacks=attacks,
+        flavor=rng.choice(FLAVOR) if rng.random() < 0.5 else "",
+    )

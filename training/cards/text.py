@@ -1,0 +1,161 @@
+"""Fast text: glyph lines as 8-bit masks at any size, with the place of every character.
+
+Glyphs are drawn once at a few large sizes and kept; a line is put together from them and
+reduced to the asked size with an antialiased resize that also stretches it. Sizes are cap
+heights, so that fonts of different proportions look equally large.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+DRAW_SIZES = (24, 36, 56, 88, 140)
+
+
+@dataclass
+class Style:
+    """How one line is set. `cap` is the cap height in pixels."""
+
+    cap: float
+    stretch: float = 1.0
+    shear: float = 0.0
+    tracking: float = 0.0
+    outline: float = 0.0
+
+
+@dataclass
+class Line:
+    """A line's mask `[h, w]` uint8; (dx, dy) place its corner from the baseline's start.
+
+    `centres` is `[characters, 2]`: centres in pixels from the start of the baseline.
+    """
+
+    mask: np.ndarray
+    dx: float
+    dy: float
+    centres: np.ndarray
+    outline: np.ndarray | None = None
+
+
+@dataclass
+class Glyph:
+    """A drawn character: its mask and where its corner lies from the pen, y down."""
+
+    mask: np.ndarray
+    left: int
+    top: int
+
+
+class Face:
+    """One font file: cached glyphs and advances (in em)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.split, self.kind, self.family = path.name.split(".")[:3]
+        self._fonts: dict[int, ImageFont.FreeTypeFont] = {}
+        self._advances: dict[str, float] = {}
+        self._glyphs: dict[tuple[str, int, int], Glyph] = {}
+        self.cap_per_em = max(-self._font(88).getbbox("H", anchor="ls")[1] / 88, 0.3)
+
+    def _font(self, size: int) -> ImageFont.FreeTypeFont:
+        if size not in self._fonts:
+            layout = ImageFont.Layout.BASIC
+            self._fonts[size] = ImageFont.truetype(str(self.path), size, layout_engine=layout)
+        return self._fonts[size]
+
+    def advances(self, text: str) -> list[float]:
+        """Horizontal advance of each character in em."""
+        known = self._advances
+        for char in text:
+            if char not in known:
+                known[char] = self._font(88).getlength(char) / 88
+        return [known[char] for char in text]
+
+    def glyph(self, char: str, size: int, stroke: int) -> Glyph:
+        """A character drawn at a size (pixels per em), thickened by stroke pixels."""
+        key = (char, size, stroke)
+        if key not in self._glyphs:
+            font = self._font(size)
+            left, top, right, bottom = font.getbbox(char, anchor="ls", stroke_width=stroke)
+            image = Image.new("L", (max(1, right - left), max(1, bottom - top)))
+            draw = ImageDraw.Draw(image)
+            draw.text((-left, -top), char, 255, font, "ls", stroke_width=stroke)
+            self._glyphs[key] = Glyph(np.asarray(image), left, top)
+        return self._glyphs[key]
+
+    def width(self, text: str, style: Style) -> float:
+        """Width in pixels of a text in a style."""
+        ems = sum(self.advances(text)) + style.tracking * len(text)
+        return ems * style.cap / self.cap_per_em * style.stretch
+
+
+def set_line(face: Face, text: str, style: Style) -> Line:
+    """Sets one line of text; with an outline, also the mask of the thickened line."""
+    em = style.cap / face.cap_per_em
+    size = next((s for s in DRAW_SIZES if s >= 1.6 * em), DRAW_SIZES[-1])
+    reduce = size / em
+    stroke = round(style.outline * size)
+    advances = np.array(face.advances(text)) + style.tracking
+    ends = np.cumsum(advances)
+    pens = np.rint((ends - advances) * size).astype(int).tolist()
+    pad = 4 + stroke + int(0.12 * size)
+    up, down = int(1.05 * size) + stroke, int(0.36 * size) + stroke
+    shape = (up + down, int(ends[-1] * size) + 2 * pad)
+    centres = np.stack([(ends - advances / 2) * em * style.stretch, np.full(len(text), -style.cap / 2)], axis=1)
+    return Line(
+        mask=_reduced(face, text, size, 0, pens, shape, pad, up, reduce, style),
+        dx=-pad / reduce * style.stretch,
+        dy=-up / reduce,
+        centres=centres,
+        outline=_reduced(face, text, size, stroke, pens, shape, pad, up, reduce, style) if stroke else None,
+    )
+
+
+def _reduced(
+    face: Face,
+    text: str,
+    size: int,
+    stroke: int,
+    pens: list[int],
+    shape: tuple[int, int],
+    pad: int,
+    up: int,
+    reduce: float,
+    style: Style,
+) -> np.ndarray:
+    """The line drawn at `size`, slanted, and reduced `[h, w]`; baseline `up` rows down."""
+    large = np.zeros(shape, np.uint8)
+    for char, pen in zip(text, pens):
+        glyph = face.glyph(char, size, stroke)
+        x, y = max(0, pen + pad + glyph.left), max(0, up + glyph.top)
+        part = large[y : y + glyph.mask.shape[0], x : x + glyph.mask.shape[1]]
+        np.maximum(part, glyph.mask[: part.shape[0], : part.shape[1]], out=part)
+    image = Image.fromarray(large)
+    if style.shear:
+        matrix = (1, style.shear, -style.shear * up, 0, 1, 0)
+        image = image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+    w = max(1, int(shape[1] / reduce * style.stretch))
+    h = max(1, int(shape[0] / reduce))
+    # A fractional source box keeps the scale exact although the target has whole pixels.
+    source = (0, 0, min(shape[1], w * reduce / style.stretch), min(shape[0], h * reduce))
+    return np.asarray(image.resize((w, h), Image.Resampling.BILINEAR, source))
+
+
+class FontBook:
+    """The faces of one side of the split, by what they may be used for."""
+
+    def __init__(self, folder: Path, split: str) -> None:
+        self.faces = [Face(p) for p in sorted(folder.iterdir()) if p.name.startswith(f"{split}.")]
+        if not self.faces:
+            raise FileNotFoundError(f"no {split} fonts in {folder}: run training/cards/fonts.sh")
+        self.families: dict[str, dict[str, list[Face]]] = {}
+        for face in self.faces:
+            self.families.setdefault(face.kind, {}).setdefault(face.family, []).append(face)
+
+    def pick(self, rng: Random, *kinds: str) -> Face:
+        """A random face of a random family among the kinds that exist."""
+        pool = [family for kind in kinds for family in self.families.get(kind, {}).values()]
+        return rng.choice(rng.choice(pool))
