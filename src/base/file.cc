@@ -7,6 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <expected>
+#include <random>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -38,7 +41,8 @@ struct OpenFile {
 };
 
 Result<OpenFile> open_regular(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Without O_NONBLOCK, opening a named pipe would wait for a writer. Regular files ignore it.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
     const int number = errno;
     return fail(number == ENOENT || number == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo,
@@ -50,6 +54,37 @@ Result<OpenFile> open_regular(const std::filesystem::path& path) {
     return fail(ErrorCode::kIo, fmt::format("{}: not a regular file", path.string()));
   }
   return OpenFile{fd, static_cast<std::size_t>(info.st_size)};
+}
+
+struct TemporaryFile {
+  std::filesystem::path path;
+  int fd;
+};
+
+/// A new file beside `path`, for this call alone: threads of this process, and containers that share a volume
+/// and have equal process ids, may write the same path at once. The mode is the umask's, as for any new file.
+std::expected<TemporaryFile, int> create_beside(const std::filesystem::path& path) {
+  std::random_device random;
+  for (int attempt = 0; attempt < 16; ++attempt) {
+    std::filesystem::path name = path.string() + fmt::format(".{:08x}.part", random());
+    const int fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0) return TemporaryFile{std::move(name), fd};
+    if (errno != EEXIST) return std::unexpected(errno);
+  }
+  return std::unexpected(EEXIST);
+}
+
+/// Writes and flushes; 0 or the system's error number.
+int write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(fd, bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return errno;
+    bytes.remove_prefix(static_cast<std::size_t>(put));
+  }
+  // Before the rename, or a power cut could leave the new name with no content; a full disk may show only
+  // here.
+  return ::fsync(fd) == 0 ? 0 : errno;
 }
 
 }  // namespace
@@ -75,20 +110,18 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t max
 }
 
 Result<void> write_file(const std::filesystem::path& path, std::string_view bytes) {
-  const std::filesystem::path temporary = path.string() + fmt::format(".{}.part", ::getpid());
   const auto failed = [&](int number) {
-    ::unlink(temporary.c_str());
     return fail(ErrorCode::kIo, fmt::format("{}: cannot write: {}", path.string(), system_message(number)));
   };
-  const Descriptor descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (descriptor.get() < 0) return failed(errno);
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(descriptor.get(), bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return failed(errno);
-    bytes.remove_prefix(static_cast<std::size_t>(put));
+  const auto temporary = create_beside(path);
+  if (!temporary) return failed(temporary.error());
+  const Descriptor descriptor(temporary->fd);
+  int number = write_all(descriptor.get(), bytes);
+  if (number == 0 && ::rename(temporary->path.c_str(), path.c_str()) != 0) number = errno;
+  if (number != 0) {
+    ::unlink(temporary->path.c_str());
+    return failed(number);
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return failed(errno);
   return {};
 }
 

@@ -4,16 +4,19 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 
 namespace fovea {
 
 /// The whole file as bytes. Errors: kNotFound, kIo (a folder, no permission), kTooLarge over `max_bytes`.
+/// Give a limit for whatever comes from outside: memory for the file's size is taken at once.
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes = SIZE_MAX);
 
 /// Writes `bytes` to `path` through a temporary file beside it and a rename, so that a reader never sees half
-/// a file. Errors: kIo.
+/// a file, whatever else writes it at the same time; the last writer wins. On an error the old file stays as
+/// it was. Errors: kIo.
 Result<void> write_file(const std::filesystem::path& path, std::string_view bytes);
 
 /// A read-only memory map of a whole file; unmapped when destroyed. Movable.

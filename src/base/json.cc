@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +13,22 @@ namespace fovea {
 namespace {
 
 using Json = nlohmann::json;
+
+/// A string of the input as a message shows it: quoted, escaped, cut, and UTF-8 even where the cut fell
+/// inside a character, since messages go into JSON answers themselves.
+std::string shown(const std::string& text) {
+  constexpr std::size_t kMaxShown = 80;
+  return Json(text.substr(0, kMaxShown)).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+/// The library's account of an error without what people do not need ("[json.exception.…] ") and without the
+/// input it repeats ("; last read: …", a number's digits), which can be megabytes of bytes that are not
+/// UTF-8.
+std::string readable(std::string_view what) {
+  constexpr std::size_t kMaxShown = 200;
+  if (const std::size_t name = what.find("] "); name != std::string_view::npos) what.remove_prefix(name + 2);
+  return std::string(what.substr(0, std::min(what.find("; last read: "), kMaxShown)));
+}
 
 /// Builds a value from SAX events. nlohmann's own DOM parser keeps the last of repeated keys silently and
 /// has no depth limit, so neither is left to it.
@@ -32,20 +49,17 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
   bool end_array() override { return close(); }
   bool key(string_t& value) override {
     Level& level = levels_.back();
-    if (level.value.contains(value)) {
-      problem_ = fmt::format("the key \"{}\" stands twice in one object", value.substr(0, 80));
+    const auto [member, is_new] = level.value.get_ref<Json::object_t&>().try_emplace(std::move(value));
+    if (!is_new) {
+      problem_ = fmt::format("the key {} stands twice in one object", shown(member->first));
       return false;
     }
-    level.key = std::move(value);
+    level.member = &member->second;
     return true;
   }
   bool parse_error(std::size_t position, const std::string& /*token*/,
                    const Json::exception& error) override {
-    // The library's text starts with "[json.exception.…] ": people need only what follows.
-    const std::string text = error.what();
-    const std::size_t end = text.find("] ");
-    problem_ =
-        fmt::format("at byte {}: {}", position, end == std::string::npos ? text : text.substr(end + 2));
+    problem_ = fmt::format("at byte {}: {}", position, readable(error.what()));
     return false;
   }
 
@@ -55,7 +69,7 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
  private:
   struct Level {
     Json value;
-    std::string key;
+    Json* member = nullptr;  // in an object: where the value of the last key goes
   };
 
   bool open(Json empty) {
@@ -63,7 +77,7 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
       problem_ = fmt::format("nested deeper than {} levels", max_depth_);
       return false;
     }
-    levels_.push_back({std::move(empty), {}});
+    levels_.push_back({std::move(empty), nullptr});
     return true;
   }
   bool close() {
@@ -77,7 +91,7 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
     } else if (Level& level = levels_.back(); level.value.is_array()) {
       level.value.push_back(std::move(value));
     } else {
-      level.value.emplace(std::move(level.key), std::move(value));
+      *level.member = std::move(value);
     }
     return true;
   }
@@ -94,6 +108,11 @@ Result<Json> parse_json(std::string_view text, std::string_view source, const Js
   if (text.size() > limits.max_bytes) {
     return fail(ErrorCode::kTooLarge, fmt::format("{}: {} bytes of JSON, over the limit of {}", source,
                                                   text.size(), limits.max_bytes));
+  }
+  // The lexer takes a NUL for the end of the text and would not look at what follows; valid JSON has none.
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    return fail(ErrorCode::kInvalidJson,
+                fmt::format("{}: not valid JSON: at byte {}: a NUL byte", source, nul + 1));
   }
   StrictBuilder builder(limits.max_depth);
   if (!Json::sax_parse(text.begin(), text.end(), &builder)) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <system_error>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -31,9 +32,12 @@ void relax() {
 #endif
 }
 
-/// Waits until `value` differs from `old`.
-void wait_change(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
-  for (int spin = 0; spin < kSpins; ++spin) {
+/// Waits until `value` differs from `old`, looking `spins` times before it sleeps. The library's notify_all
+/// skips the system call when it sees no sleeper; on machines that reorder a store with a later load, the
+/// change must be sequentially consistent, or the notifier may see no sleeper while the sleeper sees no
+/// change.
+void wait_change(const std::atomic<std::uint32_t>& value, std::uint32_t old, int spins) {
+  for (int spin = 0; spin < spins; ++spin) {
     if (value.load(std::memory_order_acquire) != old) return;
     relax();
   }
@@ -43,13 +47,20 @@ void wait_change(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
 }  // namespace
 
 WorkerTeam::WorkerTeam(std::size_t size) {
-  if (size == 0) size = available_processors();
-  for (std::size_t i = 1; i < size; ++i) threads_.emplace_back([this] { worker(); });
+  const std::size_t processors = available_processors();
+  if (size == 0) size = processors;
+  // In a team larger than the machine, whoever looks takes the processor from one who has work.
+  spins_ = size <= processors ? kSpins : 0;
+  try {
+    for (std::size_t i = 1; i < size; ++i) threads_.emplace_back([this] { worker(); });
+  } catch (const std::system_error&) {
+    // A container's limit on processes: work with those there are, rather than leave them without an owner.
+  }
 }
 
 WorkerTeam::~WorkerTeam() {
   stop_.store(true, std::memory_order_relaxed);
-  generation_.fetch_add(1, std::memory_order_release);
+  generation_.fetch_add(1, std::memory_order_seq_cst);  // see wait_change
   generation_.notify_all();
   for (std::thread& thread : threads_) thread.join();
 }
@@ -57,23 +68,24 @@ WorkerTeam::~WorkerTeam() {
 void WorkerTeam::parallel_for(std::size_t count, const std::function<void(std::size_t)>& body) {
   if (count == 0) return;
   if (threads_.empty() || count == 1) {
-    for (std::size_t i = 0; i < count; ++i) body(i);
+    next_.store(0, std::memory_order_relaxed);
+    drain(body, count);
     return;
   }
   body_ = &body;
   count_ = count;
   next_.store(0, std::memory_order_relaxed);
   running_.store(static_cast<std::uint32_t>(threads_.size()), std::memory_order_relaxed);
-  generation_.fetch_add(1, std::memory_order_release);
+  generation_.fetch_add(1, std::memory_order_seq_cst);  // see wait_change
   generation_.notify_all();
   drain(body, count);
   for (std::uint32_t left = running_.load(std::memory_order_acquire); left != 0;
        left = running_.load(std::memory_order_acquire)) {
-    wait_change(running_, left);
+    wait_change(running_, left, spins_);
   }
 }
 
-void WorkerTeam::drain(const std::function<void(std::size_t)>& body, std::size_t count) {
+void WorkerTeam::drain(const std::function<void(std::size_t)>& body, std::size_t count) noexcept {
   for (std::size_t i = next_.fetch_add(1, std::memory_order_relaxed); i < count;
        i = next_.fetch_add(1, std::memory_order_relaxed)) {
     body(i);
@@ -83,11 +95,11 @@ void WorkerTeam::drain(const std::function<void(std::size_t)>& body, std::size_t
 void WorkerTeam::worker() {
   std::uint32_t seen = 0;
   while (true) {
-    wait_change(generation_, seen);
+    wait_change(generation_, seen, spins_);
     seen = generation_.load(std::memory_order_acquire);
     if (stop_.load(std::memory_order_relaxed)) return;
     drain(*body_, count_);
-    if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) running_.notify_all();
+    if (running_.fetch_sub(1, std::memory_order_seq_cst) == 1) running_.notify_all();  // see wait_change
   }
 }
 

@@ -11,13 +11,14 @@
 namespace fovea {
 
 /// A fixed team of threads that runs one parallel loop at a time (fork, join). The caller takes part, so a
-/// team of size 1 has no threads of its own. Idle workers sleep; nothing spins for longer than a few
-/// microseconds.
+/// team of size 1 has no threads of its own. An idle worker looks for the next loop for some tens of
+/// microseconds, about what waking it would cost, and then sleeps.
 ///
 /// Not thread-safe: one thread owns the team and calls parallel_for; the body must not call it again.
 class WorkerTeam {
  public:
-  /// `size` counts the caller: 1 or more; 0 means one for every processor this process may run on.
+  /// `size` counts the caller: 1 or more; 0 means one for every processor this process may run on. Where the
+  /// system refuses a thread, the team is as large as it could get: see size().
   explicit WorkerTeam(std::size_t size = 0);
   ~WorkerTeam();
   WorkerTeam(const WorkerTeam&) = delete;
@@ -27,13 +28,14 @@ class WorkerTeam {
 
   /// Calls body(i) once for every i in [0, count), in any order, on any thread, and returns when all are
   /// done. The body decides what is computed for i from i alone, so the answer never depends on the team's
-  /// size.
+  /// size. It must not throw: an exception ends the process, whichever thread it comes from.
   void parallel_for(std::size_t count, const std::function<void(std::size_t)>& body);
 
  private:
   void worker();
-  void drain(const std::function<void(std::size_t)>& body, std::size_t count);
+  void drain(const std::function<void(std::size_t)>& body, std::size_t count) noexcept;
 
+  int spins_ = 0;  // how often a waiting thread looks before it sleeps; set before any thread starts
   std::vector<std::thread> threads_;
   const std::function<void(std::size_t)>* body_ = nullptr;  // written before generation_ is advanced
   std::size_t count_ = 0;                                   // likewise

@@ -90,15 +90,17 @@ Result<Vocabulary> read_vocabulary(const Json& object) {
   FOVEA_CHECK_OK(require_object(object, where));
   Vocabulary vocabulary;
   vocabulary.reserve(object.size());
-  std::unordered_set<std::int32_t> ids;
-  ids.reserve(object.size());
+  std::vector<bool> taken;
   for (const auto& [token, value] : object.items()) {
     auto id = read_id(value, id_name);
     if (!id) return with_context(std::move(id).error(), fmt::format("{}: {}", where, show(token)));
-    if (!ids.insert(*id).second) {
+    const auto index = static_cast<std::size_t>(*id);
+    if (index >= taken.size()) taken.resize(index + 1);
+    if (taken[index]) {
       return invalid(
           fmt::format("{}: the id {} of {} belongs to another token too", where, *id, show(token)));
     }
+    taken[index] = true;
     vocabulary.emplace(token, *id);
   }
   return vocabulary;
@@ -171,7 +173,8 @@ Result<BpeDescription> read_model(const Json& model) {
   }
   for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     const Json& value = member(model, affix);
-    if (!value.is_null() && value != "") return invalid(fmt::format("model.{} is not supported", affix));
+    const bool empty = value.is_null() || (value.is_string() && value.get_ref<const std::string&>().empty());
+    if (!empty) return invalid(fmt::format("model.{} is not supported", affix));
   }
   FOVEA_TRY(const bool byte_fallback, read_bool(model, "byte_fallback", "model", false));
   if (byte_fallback)
@@ -312,18 +315,32 @@ Result<AddedToken> read_added_token(const Json& entry, const std::string& where)
   return token;
 }
 
+/// Which token an id stands for.
+class IdOwners {
+ public:
+  explicit IdOwners(const Vocabulary& vocabulary) {
+    for (const auto& [token, id] : vocabulary) of(id) = token;
+  }
+  std::string_view& of(std::int32_t id) {
+    const auto index = static_cast<std::size_t>(id);
+    if (index >= owners_.size()) owners_.resize(index + 1);
+    return owners_[index];
+  }
+
+ private:
+  std::vector<std::string_view> owners_;
+};
+
 /// Added tokens keep the ids that the file gives them. (The reference gives an added token that contradicts
 /// the vocabulary another id, with a warning; here that is a damaged file.)
 Result<std::vector<AddedToken>> read_added_tokens(const Json& array, const Vocabulary& vocabulary) {
   std::vector<AddedToken> tokens;
   if (array.is_null()) return tokens;
   FOVEA_CHECK_OK(require_array(array, "added_tokens"));
-  std::unordered_map<std::int32_t, std::string_view> owners;
-  owners.reserve(vocabulary.size());
-  for (const auto& [token, id] : vocabulary) owners.emplace(id, token);
+  tokens.reserve(array.size());  // `owners` and `seen` look into it
+  IdOwners owners(vocabulary);
   std::unordered_set<std::string_view> seen;
   std::size_t bytes = 0;
-  tokens.reserve(array.size());  // `owners` and `seen` look into it
   for (std::size_t i = 0; i < array.size(); ++i) {
     const std::string where = fmt::format("added_tokens[{}]", i);
     FOVEA_TRY(AddedToken token, read_added_token(array[i], where));
@@ -332,8 +349,7 @@ Result<std::vector<AddedToken>> read_added_tokens(const Json& array, const Vocab
     if (bytes > kMaxAddedTokenBytes) {
       return invalid(fmt::format("{}: the contents together are over {} bytes", where, kMaxAddedTokenBytes));
     }
-    tokens.push_back(std::move(token));
-    const AddedToken& added = tokens.back();
+    const AddedToken& added = tokens.emplace_back(std::move(token));
     if (!seen.insert(added.content).second) {
       return invalid(fmt::format("{}: {} stands twice", where, show(added.content)));
     }
@@ -342,11 +358,12 @@ Result<std::vector<AddedToken>> read_added_tokens(const Json& array, const Vocab
       return invalid(fmt::format("{}: {} has id {} here and {} in the vocabulary", where, show(added.content),
                                  added.id, entry->second));
     }
-    const auto [owner, is_new] = owners.emplace(added.id, added.content);
-    if (!is_new && owner->second != added.content) {
+    std::string_view& owner = owners.of(added.id);
+    if (owner.data() != nullptr && owner != added.content) {
       return invalid(fmt::format("{}: the id {} of {} belongs to {} too", where, added.id,
-                                 show(added.content), show(owner->second)));
+                                 show(added.content), show(owner)));
     }
+    owner = added.content;
   }
   return tokens;
 }
