@@ -13,9 +13,9 @@
 namespace fovea::image {
 namespace {
 
-// A progressive file may state any number of scans, each of which costs a walk over all coefficients.
-// Encoders write about ten.
-constexpr int kMaxScans = 100;
+// A progressive file may state any number of scans, each of which walks over all coefficients. Encoders write
+// about ten. DecodeLimits::max_scan_pixels bounds them for large pictures, this for small ones.
+constexpr std::uint64_t kMaxScans = 100;
 
 /// libjpeg reports errors by a callback that must not return: ours jumps back to the method that called the
 /// library. Every such method keeps only plain data between setjmp and the jump, so no destructor is skipped.
@@ -54,9 +54,19 @@ void skip_input(j_decompress_ptr decoder, long count) {
   source.bytes_in_buffer -= static_cast<std::size_t>(count);
 }
 
-void on_progress(j_common_ptr decoder) {
-  if (reinterpret_cast<j_decompress_ptr>(decoder)->input_scan_number > kMaxScans) {
-    stop_with(decoder, "more than 100 scans");
+/// The library's progress report, with what it is compared to.
+struct ScanLimit {
+  jpeg_progress_mgr base;  // first, as above
+  std::uint64_t max_scan_pixels;
+};
+
+void on_progress(j_common_ptr common) {
+  const auto* decoder = reinterpret_cast<j_decompress_ptr>(common);
+  const auto scans = static_cast<std::uint64_t>(decoder->input_scan_number);
+  const std::uint64_t pixels = std::uint64_t{decoder->image_width} * decoder->image_height;
+  if (scans > kMaxScans ||
+      scans * pixels > reinterpret_cast<ScanLimit*>(decoder->progress)->max_scan_pixels) {
+    stop_with(common, "more scans than are decoded for a picture of this size");
   }
 }
 
@@ -81,7 +91,7 @@ void convert_cmyk(const JSAMPLE* cmyk, std::size_t pixels, std::uint8_t* rgb) {
 /// One decompression. The methods return false on failure, and `message` says why.
 class JpegReader {
  public:
-  JpegReader() {
+  explicit JpegReader(std::uint64_t max_scan_pixels) {
     info_.err = jpeg_std_error(&error_.base);
     error_.base.error_exit = on_error;
     // Warnings (odd markers, damage inside a scan) are passed over as Pillow does.
@@ -92,7 +102,8 @@ class JpegReader {
     source_.skip_input_data = skip_input;
     source_.resync_to_restart = jpeg_resync_to_restart;
     source_.term_source = [](j_decompress_ptr) {};
-    progress_.progress_monitor = on_progress;
+    progress_.base.progress_monitor = on_progress;
+    progress_.max_scan_pixels = max_scan_pixels;
   }
   ~JpegReader() { jpeg_destroy_decompress(&info_); }
   JpegReader(const JpegReader&) = delete;
@@ -104,7 +115,7 @@ class JpegReader {
     source_.next_input_byte = reinterpret_cast<const JOCTET*>(bytes.data());
     source_.bytes_in_buffer = bytes.size();
     info_.src = &source_;
-    info_.progress = &progress_;
+    info_.progress = &progress_.base;
     jpeg_save_markers(&info_, JPEG_APP0 + 1, 0xFFFF);
     jpeg_read_header(&info_, TRUE);
     return true;
@@ -131,7 +142,7 @@ class JpegReader {
  private:
   ErrorManager error_{};
   jpeg_source_mgr source_{};
-  jpeg_progress_mgr progress_{};
+  ScanLimit progress_{};
   jpeg_decompress_struct info_{};
 };
 
@@ -151,7 +162,7 @@ std::unexpected<Error> damaged(const JpegReader& reader) {
 }  // namespace
 
 Result<StoredImage> decode_jpeg(std::span<const std::byte> bytes, const DecodeLimits& limits) {
-  JpegReader reader;
+  JpegReader reader(limits.max_scan_pixels);
   if (!reader.read_header(bytes)) return damaged(reader);
   const jpeg_decompress_struct& info = reader.info();
   FOVEA_CHECK_OK(check_size("JPEG", info.image_width, info.image_height, limits));

@@ -7,8 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <numbers>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -75,6 +77,11 @@ Kernel kernel_of(Filter filter) {
   }
 }
 
+/// Toward zero, which is how Pillow finds the ends of a filter.
+int truncate(double position) {
+  return static_cast<int>(position);
+}
+
 /// For every output position of one axis: the first input position and the fixed-point weights from there on.
 class Taps {
  public:
@@ -88,8 +95,8 @@ class Taps {
     std::vector<double> exact;
     for (int i = 0; i < output; ++i) {
       const double center = (i + 0.5) * scale;
-      const int low = std::max(0, static_cast<int>(center - support + 0.5));
-      const int high = std::min(input, static_cast<int>(center + support + 0.5));
+      const int low = std::max(0, truncate(center - support + 0.5));
+      const int high = std::min(input, truncate(center + support + 0.5));
       exact.clear();
       double sum = 0.0;
       for (int j = low; j < high; ++j) {

@@ -32,7 +32,7 @@ void insert(std::vector<std::byte>& bytes, std::size_t at, std::string_view text
   bytes.insert(bytes.begin() + static_cast<std::ptrdiff_t>(at), data.begin(), data.end());
 }
 
-/// Where the `which`-th occurrence of a text begins, counted from 0.
+/// Where a text first begins.
 std::size_t position(const std::vector<std::byte>& bytes, std::string_view text) {
   return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()).find(text);
 }
@@ -164,6 +164,13 @@ TEST(DecodeImage, StopsAtAHundredJpegScans) {
   const std::vector<std::byte> bytes = read_bytes(reference("jpeg_444_progressive.jpg"));
   EXPECT_TRUE(decode_image(with_repeated_scan(bytes, 50)));
   expect_error(with_repeated_scan(bytes, 200), ErrorCode::kInvalidImage, "scans");
+}
+
+TEST(DecodeImage, StopsAtFewerJpegScansOfALargePicture) {
+  const std::vector<std::byte> bytes =
+      read_bytes(reference("jpeg_444_progressive.jpg"));  // 45 x 37, ten scans
+  EXPECT_TRUE(decode_image(bytes, {.max_scan_pixels = 45 * 37 * 10}));
+  expect_error(bytes, ErrorCode::kInvalidImage, "scans", {.max_scan_pixels = 45 * 37 * 9});
 }
 
 TEST(DecodeImage, IgnoresDamagedAncillaryPngChunks) {
