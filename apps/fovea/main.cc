@@ -13,8 +13,12 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", FOVEA_VERSION);
   app.require_subcommand(1);
   fovea::cli::Action action;
+  fovea::cli::add_recognize(app, action);
+  fovea::cli::add_serve(app, action);
+  fovea::cli::add_evaluate(app, action);
   fovea::cli::add_generate(app, action);
   fovea::cli::add_tokenize(app, action);
+  fovea::cli::add_synth_checkpoint(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

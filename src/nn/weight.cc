@@ -95,11 +95,15 @@ Result<Weight> WeightLoader::matrix(const std::string& name, std::size_t rows, s
   return Weight(*stored, rows, columns, precision_);
 }
 
-Result<std::vector<float>> WeightLoader::vector(const std::string& name, std::size_t size) const {
-  FOVEA_TRY(const StoredTensor* stored, find(name, size, size));
-  std::vector<float> values(size);
-  for (std::size_t i = 0; i < size; ++i) values[i] = element_as_float(*stored, i);
+Result<std::vector<float>> WeightLoader::table(const std::string& name, std::size_t rows, std::size_t columns) const {
+  FOVEA_TRY(const StoredTensor* stored, find(name, rows, rows * columns));
+  std::vector<float> values(stored->elements());
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = element_as_float(*stored, i);
   return values;
+}
+
+Result<std::vector<float>> WeightLoader::vector(const std::string& name, std::size_t size) const {
+  return table(name, size, 1);
 }
 
 Result<Linear> WeightLoader::linear(const std::string& prefix, std::size_t out, std::size_t in,

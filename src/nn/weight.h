@@ -58,6 +58,8 @@ class WeightLoader {
   Result<Weight> matrix(const std::string& name, std::size_t rows, std::size_t columns) const;
   /// A vector as floats. Errors: likewise.
   Result<std::vector<float>> vector(const std::string& name, std::size_t size) const;
+  /// A matrix as floats, whatever the precision of products. Errors: likewise.
+  Result<std::vector<float>> table(const std::string& name, std::size_t rows, std::size_t columns) const;
   /// `prefix`.weight and, if `bias`, `prefix`.bias.
   Result<Linear> linear(const std::string& prefix, std::size_t out, std::size_t in, bool bias) const;
 

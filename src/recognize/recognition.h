@@ -38,8 +38,8 @@ struct Recognition {
   std::string model;
   std::string model_version;
   nlohmann::ordered_json fields = nlohmann::ordered_json::object();  ///< in the task's order; null: not shown
-  std::string rule;  ///< which routing rule chose the model
-  std::string why;   ///< the reason in words
+  std::string rule;                                                  ///< which routing rule chose the model
+  std::string why;                                                   ///< the reason in words
   Timings timings;
 
   [[nodiscard]] bool ok() const { return !error.has_value(); }

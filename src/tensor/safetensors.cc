@@ -168,10 +168,10 @@ std::string safetensors_header(std::span<const NamedTensor> tensors) {
   header["__metadata__"] = {{"format", "pt"}};
   std::size_t offset = 0;
   for (const NamedTensor& tensor : tensors) {
-    header[tensor.name] = {{"dtype", dtype_name(tensor.dtype)},
-                           {"shape", tensor.shape},
-                           {"data_offsets", {offset, offset + tensor.bytes.size()}}};
-    offset += tensor.bytes.size();
+    const std::size_t end = offset + checked_elements(tensor.shape).value_or(0) * dtype_size(tensor.dtype);
+    header[tensor.name] = {
+        {"dtype", dtype_name(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
+    offset = end;
   }
   std::string text = header.dump();
   // Data starts at a multiple of 64 bytes, so that mapped weights are aligned for vector loads.

@@ -57,7 +57,8 @@ struct NamedTensor {
   std::span<const std::byte> bytes;
 };
 
-/// The file header (length field included) for tensors laid out in this order, data following directly.
+/// The file header (length field included) for tensors of these shapes in this order, data following directly.
+/// Their bytes are not looked at.
 std::string safetensors_header(std::span<const NamedTensor> tensors);
 
 /// Writes a whole file. Errors: kIo.

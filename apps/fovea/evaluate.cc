@@ -1,0 +1,104 @@
+#include "evaluate/evaluate.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "commands.h"
+#include "common.h"
+#include "progress.h"
+#include "recognize/recognizer.h"
+#include "registry/locate.h"
+#include "tasks/task.h"
+
+namespace fovea::cli {
+namespace {
+
+struct EvaluateArguments {
+  ModelOptions model;
+  std::string task;
+  std::string data;
+  bool json = false;
+};
+
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    if (end > begin) parts.push_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+void print_table(const evaluate::Evaluation& evaluation) {
+  const auto [low, high] = evaluate::wilson_interval95(evaluation.whole);
+  fmt::print("{}: {} pictures, {} without an answer\n", evaluation.model, evaluation.whole.compared,
+             evaluation.failed);
+  fmt::print("  {:<20} {:>7.2f} %   95 % interval {:.2f} to {:.2f}\n", "whole record",
+             100 * evaluation.whole.rate(), 100 * low, 100 * high);
+  for (const auto& [name, count] : evaluation.fields) {
+    const auto [field_low, field_high] = evaluate::wilson_interval95(count);
+    fmt::print("  {:<20} {:>7.2f} %   95 % interval {:.2f} to {:.2f}\n", name, 100 * count.rate(),
+               100 * field_low, 100 * field_high);
+  }
+  fmt::print("  {:<20} {:>7.0f} ms  95th percentile {:.0f} ms\n", "median time", evaluation.p50_ms,
+             evaluation.p95_ms);
+}
+
+Result<int> run_evaluate(const EvaluateArguments& arguments) {
+  if (tasks::find_task(arguments.task) == nullptr) {
+    return fail(ErrorCode::kUsage, fmt::format("no task \"{}\"; there is: {}", arguments.task,
+                                               fmt::join(tasks::task_names(), ", ")));
+  }
+  FOVEA_TRY(const auto options, arguments.model.generator_options());
+  FOVEA_TRY(const auto examples, evaluate::read_manifest(arguments.data));
+  nlohmann::ordered_json results = nlohmann::ordered_json::array();
+  bool any_failed = false;
+  for (const std::string& name : split(arguments.model.model)) {
+    FOVEA_TRY(const auto directory, registry::locate_model(name));
+    FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options));
+    Progress progress(examples.size());
+    const auto after_each = [&](std::size_t done, const evaluate::Example&,
+                                const recognize::Recognition& answer) {
+      if (!answer.ok()) {
+        progress.clear();
+        fmt::print(stderr, "fovea: {}: {}\n", answer.file, answer.error->message);
+      }
+      progress.show(done);
+    };
+    FOVEA_TRY(const auto evaluation, evaluate::evaluate(*recognizer, arguments.task, examples, after_each));
+    progress.clear();
+    any_failed = any_failed || evaluation.failed > 0;
+    if (!arguments.json) print_table(evaluation);
+    results.push_back(evaluation.to_json());
+  }
+  if (arguments.json) fmt::print("{}\n", nlohmann::ordered_json{{"results", results}}.dump());
+  return any_failed ? 1 : 0;
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<EvaluateArguments>();
+  CLI::App* command = app.add_subcommand("evaluate", "Measure models on pictures whose truth is known");
+  arguments->task = "trading-card";
+  command->add_option("--task", arguments->task, "What to ask")->capture_default_str()->envname("FOVEA_TASK");
+  arguments->model.model = kDefaultModel;
+  arguments->model.add_to(*command, /*model_required=*/false);
+  command->add_option("--data", arguments->data, "A folder with manifest.jsonl and its pictures")
+      ->required()
+      ->type_name("DIR");
+  command->add_flag("--json", arguments->json, "Print one JSON object");
+  command->callback([arguments, &action] {
+    action = [arguments] {
+      const auto done = run_evaluate(*arguments);
+      return done ? *done : report(done.error());
+    };
+  });
+}
+
+}  // namespace fovea::cli

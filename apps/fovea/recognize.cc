@@ -1,0 +1,182 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "commands.h"
+#include "common.h"
+#include "progress.h"
+#include "recognize/recognizer.h"
+#include "registry/locate.h"
+#include "tasks/task.h"
+
+namespace fovea::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct RecognizeArguments {
+  ModelOptions model;
+  std::vector<std::string> inputs;
+  std::string task;
+  bool json = false;
+};
+
+bool has_image_extension(const fs::path& path) {
+  std::string extension = path.extension().string();
+  std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return std::tolower(c); });
+  return extension == ".jpg" || extension == ".jpeg" || extension == ".png" || extension == ".webp";
+}
+
+/// The pictures a command line names: files as they are, the image files below each folder in order, and "-"
+/// for one picture on standard input. Names that lead nowhere are kept: each fails by itself later.
+std::vector<std::string> expand_inputs(const std::vector<std::string>& inputs) {
+  std::vector<std::string> files;
+  for (const std::string& input : inputs) {
+    std::error_code error;
+    if (input == "-" || !fs::is_directory(input, error)) {
+      files.push_back(input);
+      continue;
+    }
+    std::vector<std::string> found;
+    for (fs::recursive_directory_iterator entry(input, fs::directory_options::skip_permission_denied, error),
+         end;
+         !error && entry != end; entry.increment(error)) {
+      if (entry->is_regular_file(error) && has_image_extension(entry->path()))
+        found.push_back(entry->path().string());
+    }
+    if (found.empty()) fmt::print(stderr, "fovea: {}: no JPEG, PNG or WebP files in this folder\n", input);
+    std::ranges::sort(found);
+    std::ranges::move(found, std::back_inserter(files));
+  }
+  return files;
+}
+
+Result<std::string> read_input(const std::string& file) {
+  if (file == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
+  return read_file(file);
+}
+
+std::string cell(const nlohmann::ordered_json& value) {
+  if (value.is_null()) return "-";
+  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+/// Rows for people; columns as wide as the task says, wider where a value needs it.
+class Table {
+ public:
+  Table(const tasks::Task& task, const std::vector<std::string>& files) : task_(task) {
+    for (const std::string& file : files) file_width_ = std::clamp(file.size(), file_width_, kMaxFileWidth);
+  }
+  void print_header() const {
+    std::string line = fmt::format("{:<{}}", "file", file_width_);
+    for (const tasks::Field& field : task_.fields)
+      line += fmt::format("  {:<{}}", heading(field), field.display_width);
+    fmt::print("{}  {:>6}\n", line, "ms");
+  }
+  void print(const recognize::Recognition& answer) const {
+    std::string file = answer.file;
+    if (file.size() > kMaxFileWidth) file = "…" + file.substr(file.size() - kMaxFileWidth + 1);
+    std::string line = fmt::format("{:<{}}", file, file_width_);
+    for (const tasks::Field& field : task_.fields) {
+      line += fmt::format("  {:<{}}", cell(answer.fields[field.name]), field.display_width);
+    }
+    fmt::print("{}  {:>6.0f}\n", line, answer.timings.total_ms);
+  }
+
+ private:
+  static constexpr std::size_t kMaxFileWidth = 40;
+  /// The field's name, cut to its column, with spaces for underscores.
+  static std::string heading(const tasks::Field& field) {
+    std::string name = field.name.substr(0, static_cast<std::size_t>(field.display_width));
+    std::ranges::replace(name, '_', ' ');
+    return name;
+  }
+
+  const tasks::Task& task_;
+  std::size_t file_width_ = 4;
+};
+
+recognize::Recognition recognize_file(recognize::Recognizer& recognizer, const std::string& file,
+                                      const std::string& task) {
+  const auto bytes = read_input(file);
+  recognize::Request request{.request_id = "", .file = file, .bytes = {}, .task = task};
+  if (bytes) request.bytes = std::as_bytes(std::span(*bytes));
+  recognize::Recognition answer = recognizer.recognize(request);
+  if (!bytes) answer.error = bytes.error();
+  return answer;
+}
+
+Result<int> run_recognize(const RecognizeArguments& arguments) {
+  const tasks::Task* task = tasks::find_task(arguments.task);
+  if (task == nullptr) {
+    return fail(ErrorCode::kUsage, fmt::format("no task \"{}\"; there is: {}", arguments.task,
+                                               fmt::join(tasks::task_names(), ", ")));
+  }
+  FOVEA_TRY(const auto options, arguments.model.generator_options());
+  FOVEA_TRY(const auto directory, registry::locate_model(arguments.model.model));
+  FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options));
+
+  const auto files = expand_inputs(arguments.inputs);
+  if (files.empty()) return 1;
+  const Table table(*task, files);
+  Progress progress(files.size());
+  if (!arguments.json) table.print_header();
+  std::size_t failed = 0;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    progress.show(i);
+    const recognize::Recognition answer = recognize_file(*recognizer, files[i], task->name);
+    progress.clear();
+    if (!answer.ok()) {
+      ++failed;
+      fmt::print(stderr, "fovea: {}: {}\n", files[i], answer.error->message);
+    }
+    if (arguments.json) {
+      fmt::print("{}\n", answer.to_json().dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    } else if (answer.ok()) {
+      table.print(answer);
+    }
+    std::fflush(stdout);
+  }
+  if (failed > 0) fmt::print(stderr, "fovea: {} of {} pictures could not be read\n", failed, files.size());
+  return failed > 0 ? 1 : 0;
+}
+
+}  // namespace
+
+void add_recognize(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<RecognizeArguments>();
+  CLI::App* command = app.add_subcommand("recognize", "Read pictures: a table, or JSON lines");
+  command
+      ->add_option("inputs", arguments->inputs,
+                   "Pictures, folders of pictures, or - for a picture on standard input")
+      ->required()
+      ->type_name("FILES|DIRS|-");
+  arguments->task = "trading-card";
+  command
+      ->add_option("--task", arguments->task,
+                   "What to ask: " + fmt::format("{}", fmt::join(tasks::task_names(), ", ")))
+      ->capture_default_str()
+      ->envname("FOVEA_TASK");
+  arguments->model.model = kDefaultModel;
+  arguments->model.add_to(*command, /*model_required=*/false);
+  command->add_flag("--json", arguments->json, "Print one JSON object for each picture");
+  command->callback([arguments, &action] {
+    action = [arguments] {
+      const auto done = run_recognize(*arguments);
+      return done ? *done : report(done.error());
+    };
+  });
+}
+
+}  // namespace fovea::cli

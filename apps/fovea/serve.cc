@@ -1,0 +1,71 @@
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "commands.h"
+#include "common.h"
+#include "recognize/recognizer.h"
+#include "registry/locate.h"
+#include "server/server.h"
+#include "tasks/task.h"
+
+namespace fovea::cli {
+namespace {
+
+struct ServeArguments {
+  ModelOptions model;
+  server::ServerOptions server;
+};
+
+Result<void> run_serve(ServeArguments arguments) {
+  FOVEA_TRY(const auto options, arguments.model.generator_options());
+  FOVEA_TRY(const auto directory, registry::locate_model(arguments.model.model));
+  FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options));
+  arguments.server.handle_signals = true;
+  arguments.server.task_names = tasks::task_names();
+  server::Server server(*recognizer, arguments.server);
+  FOVEA_CHECK_OK(server.start());
+  const auto model = recognizer->models().front();
+  fmt::print(stderr, "fovea: ready: {} with model {} ({})\n", server.url(), model.id, model.version);
+  std::fflush(stderr);
+  server.wait();
+  return {};
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<ServeArguments>();
+  CLI::App* command = app.add_subcommand("serve", "Serve over HTTP until interrupted");
+  command->add_option("--host", arguments->server.host, "Address to listen on")
+      ->capture_default_str()
+      ->envname("FOVEA_HOST");
+  command->add_option("--port", arguments->server.port, "Port to listen on; 0 takes a free one")
+      ->capture_default_str()
+      ->envname("FOVEA_PORT");
+  command
+      ->add_option("--max-body-bytes", arguments->server.max_body_bytes,
+                   "Refuse request bodies over this size")
+      ->capture_default_str()
+      ->envname("FOVEA_MAX_BODY_BYTES")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 30));
+  command
+      ->add_option("--queue-capacity", arguments->server.queue_capacity,
+                   "Requests that may wait for the model")
+      ->capture_default_str()
+      ->envname("FOVEA_QUEUE_CAPACITY")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}));
+  arguments->model.model = kDefaultModel;
+  arguments->model.add_to(*command, /*model_required=*/false);
+  command->callback([arguments, &action] {
+    action = [arguments] {
+      const auto done = run_serve(*arguments);
+      return done ? 0 : report(done.error());
+    };
+  });
+}
+
+}  // namespace fovea::cli

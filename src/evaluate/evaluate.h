@@ -1,0 +1,60 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "recognize/recognition.h"
+
+namespace fovea::evaluate {
+
+/// One line of a manifest: a picture and what is true of it. A field that is null is not shown by the
+/// picture; one that is left out is not compared.
+struct Example {
+  std::filesystem::path image;
+  nlohmann::ordered_json truth;
+};
+
+/// Reads `DIR/manifest.jsonl`. Errors: kNotFound, kIo, kInvalidJson, kInvalidArgument, with the line number.
+Result<std::vector<Example>> read_manifest(const std::filesystem::path& directory);
+
+/// Successes among trials.
+struct Count {
+  std::size_t right = 0;
+  std::size_t compared = 0;
+
+  [[nodiscard]] double rate() const {
+    return compared == 0 ? 0.0 : static_cast<double>(right) / static_cast<double>(compared);
+  }
+};
+
+/// Wilson's 95 % score interval for a rate. Source: Wilson 1927.
+std::array<double, 2> wilson_interval95(const Count& count);
+
+/// How one model did on a data directory.
+struct Evaluation {
+  std::string model;
+  Count whole;  ///< every compared field right; a picture that failed counts as wrong
+  std::vector<std::pair<std::string, Count>> fields;  ///< in the task's order
+  std::size_t failed = 0;                             ///< pictures without an answer
+  double p50_ms = 0, p95_ms = 0;
+
+  /// One entry of `results` in `fovea evaluate --json`.
+  [[nodiscard]] nlohmann::ordered_json to_json() const;
+};
+
+/// Called after every picture: how many are done, and the answer.
+using Progress =
+    std::function<void(std::size_t done, const Example& example, const recognize::Recognition& answer)>;
+
+/// Asks `backend` about every example. Errors: kInvalidArgument for no examples.
+Result<Evaluation> evaluate(recognize::Backend& backend, const std::string& task,
+                            const std::vector<Example>& examples, const Progress& progress);
+
+}  // namespace fovea::evaluate

@@ -1,0 +1,22 @@
+#include "recognize/recognition.h"
+
+namespace fovea::recognize {
+
+nlohmann::ordered_json Recognition::to_json() const {
+  nlohmann::ordered_json json{{"request_id", request_id}, {"file", file}, {"ok", ok()}, {"error", nullptr}};
+  if (error) json["error"] = {{"type", error_name(error->code)}, {"detail", error->message}};
+  json["task"] = task;
+  json["model"] = model;
+  json["model_version"] = model_version;
+  json["fields"] = fields;
+  json["confidence"] = nullptr;
+  json["cached"] = nullptr;
+  json["degraded"] = false;
+  json["decision"] = {{"rule", rule}, {"model", model}, {"why", why}};
+  json["timings"] = {{"queue_ms", timings.queue_ms},   {"image_ms", timings.image_ms},
+                     {"vision_ms", timings.vision_ms}, {"prefill_ms", timings.prefill_ms},
+                     {"decode_ms", timings.decode_ms}, {"total_ms", timings.total_ms}};
+  return json;
+}
+
+}  // namespace fovea::recognize

@@ -1,0 +1,74 @@
+#include "recognize/recognizer.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <random>
+
+#include "base/clock.h"
+#include "registry/locate.h"
+#include "tasks/task.h"
+
+namespace fovea::recognize {
+
+std::string make_request_id() {
+  thread_local std::random_device device;
+  return fmt::format("{:08x}{:08x}", device(), device());
+}
+
+Result<std::unique_ptr<Recognizer>> Recognizer::open(const std::filesystem::path& directory,
+                                                     const engine::GeneratorOptions& options,
+                                                     const image::DecodeLimits& limits) {
+  FOVEA_TRY(auto generator, engine::Generator::open(directory, options));
+  FOVEA_TRY(std::string version, registry::model_version(directory));
+  ModelInfo model{.id = registry::model_name(directory), .version = std::move(version)};
+  return std::unique_ptr<Recognizer>(new Recognizer(std::move(generator), std::move(model), limits));
+}
+
+bool Recognizer::has_task(const std::string& task) const {
+  return tasks::find_task(task) != nullptr;
+}
+
+Recognition Recognizer::recognize(const Request& request) {
+  const Stopwatch watch;
+  Recognition recognition;
+  recognition.request_id = request.request_id.empty() ? make_request_id() : request.request_id;
+  recognition.file = request.file;
+  recognition.task = request.task;
+  recognition.model = model_.id;
+  recognition.model_version = model_.version;
+  recognition.rule = "single";
+  recognition.why = "the only model that is loaded";
+  auto fields = read_fields(request, recognition.timings);
+  if (fields) {
+    recognition.fields = std::move(*fields);
+  } else {
+    recognition.error = std::move(fields).error();
+  }
+  recognition.timings.total_ms = watch.elapsed_ms();
+  return recognition;
+}
+
+Result<nlohmann::ordered_json> Recognizer::read_fields(const Request& request, Timings& timings) {
+  const tasks::Task* task = tasks::find_task(request.task);
+  if (task == nullptr) {
+    return fail(ErrorCode::kInvalidArgument, fmt::format("no task \"{}\"; there is: {}", request.task,
+                                                         fmt::join(tasks::task_names(), ", ")));
+  }
+  Stopwatch watch;
+  FOVEA_TRY(const image::Image picture, image::decode_image(request.bytes, limits_));
+  const double decode_image_ms = watch.lap_ms();
+  FOVEA_TRY(const engine::Generation generation,
+            generator_->generate({&picture, 1}, task->prompt, {.max_new_tokens = task->max_new_tokens}));
+  timings.image_ms = decode_image_ms + generation.image_ms;
+  timings.vision_ms = generation.vision_ms;
+  timings.prefill_ms = generation.prefill_ms;
+  timings.decode_ms = generation.decode_ms;
+  if (!generation.stopped) {
+    return fail(ErrorCode::kInvalidOutput,
+                fmt::format("the model's answer did not end within {} tokens", generation.token_ids.size()));
+  }
+  return tasks::parse_answer(*task, generation.text);
+}
+
+}  // namespace fovea::recognize
