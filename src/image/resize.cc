@@ -11,7 +11,6 @@
 #include <numbers>
 #include <span>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "image/codecs.h"

@@ -58,6 +58,7 @@ inline std::string difference(const Image& found, const Image& expected) {
          << expected.height;
     return text.str();
   }
+  if (expected.width == 0) return "";
   std::size_t count = 0;
   for (std::size_t i = 0; i < expected.rgb.size(); ++i) {
     if (found.rgb[i] == expected.rgb[i] || ++count > 5) continue;
