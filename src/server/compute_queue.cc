@@ -61,6 +61,7 @@ void ComputeQueue::close() {
     dropped.swap(line_);
     changed_.notify_one();
   }
+  dropped.clear();  // outside the lock, and not only when the running job has ended
   if (thread_.joinable()) thread_.join();
 }
 

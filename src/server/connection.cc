@@ -107,9 +107,11 @@ struct Connection::Pending {
   explicit Pending(const asio::any_io_executor& executor)
       : ended(executor, asio::steady_timer::time_point::max()) {}
 
+  void end() { ended.cancel(); }
+
   asio::steady_timer ended;  // cancelled, which wakes who waits for it, when one of the next two is set
   std::optional<HttpResponse> response;
-  bool withdrawn = false;
+  bool abandoned = false;
   asio::cancellation_signal stop_watching;
 };
 
@@ -125,7 +127,7 @@ struct Connection::RequestLog {
     const std::chrono::duration<double, std::milli> took = Clock::now() - begin;
     logger.info("{} \"{}\" {} {:.1f} ms {} B in {} B out id {}{}", escape_for_log(method, 32),
                 escape_for_log(path), response.status, took.count(), bytes_in, response.body.size(),
-                request_id, sent ? "" : " (client gone)");
+                request_id, sent ? "" : " (not sent)");
   }
 };
 
@@ -142,16 +144,24 @@ void Connection::close() {
   asio::post(socket_.get_executor(), [self = shared_from_this()] {
     error_code ignored;
     self->socket_.close(ignored);
+    if (self->pending_) {
+      self->pending_->abandoned = true;
+      self->pending_->end();
+    }
   });
 }
 
+/// Takes the connection out of a set at the end of its coroutine, also of one that is destroyed and not
+/// resumed.
+struct Connection::Membership {
+  ConnectionSet& set;
+  Connection& connection;
+  ~Membership() { set.remove(connection); }
+};
+
 asio::awaitable<void> Connection::serve() {
   const auto self = shared_from_this();
-  // Also when the coroutine is destroyed, not resumed: the server may stop at any await.
-  struct Membership {
-    Connection& connection;
-    ~Membership() { connection.context_.connections.remove(connection); }
-  } const membership{*this};
+  const Membership membership{context_.connections, *this};
   try {
     while (co_await serve_request()) {
     }
@@ -164,13 +174,14 @@ asio::awaitable<void> Connection::serve() {
   socket_.close(ignored);
 }
 
-asio::awaitable<void> Connection::turn_away() {
+asio::awaitable<void> Connection::turn_away(ConnectionSet& overflow) {
   const auto self = shared_from_this();
+  const Membership membership{overflow, *this};
   RequestLog log;
   log.request_id = make_request_id();
-  co_await write(
-      problem(503, "unavailable", "too many connections are open", log.request_id, kBusyRetryAfter),
-      {.keep_alive = false}, log, false);
+  const HttpResponse response =
+      problem(503, "unavailable", "too many connections are open", log.request_id, kBusyRetryAfter);
+  co_await write(response, {.keep_alive = false}, log, false);
   co_await linger();
   disarm();
 }
@@ -271,21 +282,21 @@ asio::awaitable<std::optional<HttpResponse>> Connection::read_body(Parser& parse
 /// Has the request answered, and drops it when its client goes away before its turn has come.
 asio::awaitable<HttpResponse> Connection::answer(HttpRequest request) {
   const std::string id = request.head.request_id;
-  const auto pending = std::make_shared<Pending>(socket_.get_executor());
+  const auto pending = pending_ = std::make_shared<Pending>(socket_.get_executor());
   const auto ticket = context_.api.handle(
       std::move(request), [pending, executor = socket_.get_executor()](HttpResponse response) {
         asio::dispatch(executor, [pending, response = std::move(response)]() mutable {
           pending->response = std::move(response);
-          pending->ended.cancel();
+          pending->end();
         });
       });
   if (ticket && !pending->response) watch_for_disconnect(pending, *ticket);
-  while (!pending->response && !pending->withdrawn) co_await pending->ended.async_wait(kToken);
+  while (!pending->response && !pending->abandoned) co_await pending->ended.async_wait(kToken);
   pending->stop_watching.emit(asio::cancellation_type::terminal);
-  if (pending->withdrawn) {
-    co_return problem(Error{ErrorCode::kCancelled, "the client went away before its turn came"}, id);
-  }
-  co_return std::move(*pending->response);
+  pending_.reset();
+  if (pending->response) co_return std::move(*pending->response);
+  if (ticket) context_.queue.withdraw(*ticket);
+  co_return problem(Error{ErrorCode::kCancelled, "the client went away before its turn came"}, id);
 }
 
 void Connection::watch_for_disconnect(const std::shared_ptr<Pending>& pending, ComputeQueue::Ticket ticket) {
@@ -297,8 +308,8 @@ void Connection::watch_for_disconnect(const std::shared_ptr<Pending>& pending, C
     // A client that has only closed its sending side looks the same as one that is gone. It loses its place
     // in the line, but not a recognition that has begun.
     if (!self->context_.queue.withdraw(ticket)) return;
-    pending->withdrawn = true;
-    pending->ended.cancel();
+    pending->abandoned = true;
+    pending->end();
   };
   socket_.async_wait(asio::ip::tcp::socket::wait_read,
                      asio::bind_cancellation_slot(pending->stop_watching.slot(), std::move(on_readable)));

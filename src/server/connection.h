@@ -39,17 +39,20 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// Serves until the connection ends. The connection must be in the set.
+  /// Serves until the connection ends, and then takes it out of the context's set, where it must be.
   boost::asio::awaitable<void> serve();
 
-  /// Tells the client that there is no room for it, and closes. The connection must not be in the set.
-  boost::asio::awaitable<void> turn_away();
+  /// Tells the client that there is no room for it, closes, and takes the connection out of `overflow`, where
+  /// it must be.
+  boost::asio::awaitable<void> turn_away(ConnectionSet& overflow);
 
+  /// Ends the connection, whatever it is doing. Thread-safe.
   void close() override;
 
  private:
   struct Pending;
   struct RequestLog;
+  struct Membership;
   class Parser;
 
   boost::asio::awaitable<bool> serve_request();
@@ -69,6 +72,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   boost::asio::ip::tcp::socket socket_;
   ConnectionContext& context_;
   boost::beast::flat_buffer buffer_;  // received and not yet consumed: also the start of a pipelined request
+  std::shared_ptr<Pending> pending_;  // the request that is being answered, if any
   boost::asio::steady_timer timer_;
   unsigned timer_generation_ = 0;  // tells an expiry that was already queued when its timer was disarmed
   bool timed_out_ = false;

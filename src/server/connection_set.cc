@@ -1,6 +1,7 @@
 #include "server/connection_set.h"
 
 #include <utility>
+#include <vector>
 
 namespace fovea::server {
 
@@ -77,6 +78,17 @@ void ConnectionSet::close_longest_waiting() {
     closed = take_longest_waiting();
   }
   if (closed) closed->close();
+}
+
+void ConnectionSet::close_all() {
+  std::vector<std::shared_ptr<Member>> closed;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [key, state] : members_) closed.push_back(state.member.lock());
+  }
+  for (const auto& member : closed) {
+    if (member) member->close();
+  }
 }
 
 std::shared_ptr<ConnectionSet::Member> ConnectionSet::take_longest_waiting() {

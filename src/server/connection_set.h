@@ -37,6 +37,9 @@ class ConnectionSet {
   /// Closes the member that has waited longest for a request, if there is one.
   void close_longest_waiting();
 
+  /// Closes every member, also those that work on a request.
+  void close_all();
+
  private:
   enum class Phase { kWaiting, kBusy, kClosing };
   using Waiting = std::list<const Member*>;

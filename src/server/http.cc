@@ -110,17 +110,15 @@ Result<std::string> percent_decode(std::string_view text, bool plus_is_space) {
 }
 
 Result<Target> parse_target(std::string_view target) {
+  bool is_absolute = false;
   for (const std::string_view scheme : {"http://", "https://"}) {
-    if (equal_ignoring_case(target.substr(0, scheme.size()), scheme)) {
-      const auto path = target.find_first_of("/?", scheme.size());
-      target = path == std::string_view::npos ? std::string_view{} : target.substr(path);
-      if (target.empty()) return Target{.path = "/", .query = {}};
-      break;
-    }
+    if (!equal_ignoring_case(target.substr(0, scheme.size()), scheme)) continue;
+    is_absolute = true;
+    target.remove_prefix(std::min(target.find_first_of("/?", scheme.size()), target.size()));
   }
   const auto question = target.find('?');
   std::string_view path = target.substr(0, question);
-  if (path.empty() && question != std::string_view::npos) path = "/";
+  if (path.empty() && is_absolute) path = "/";
   if (!path.starts_with('/')) return fail(ErrorCode::kInvalidArgument, "the path must start with a slash");
   Target parsed;
   FOVEA_TRY(parsed.path, percent_decode(path, false));

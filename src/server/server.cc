@@ -42,8 +42,8 @@ constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 /// Files that the process needs open besides connections: models, logs, caches, connections being closed.
 constexpr std::size_t kOtherFiles = 128;
 
-/// Connections over the limit that are told so; beyond them they are closed without a word.
-constexpr int kMaxTurnedAway = 32;
+/// Connections over the limit that are being told so; when there are more, the oldest of them is closed.
+constexpr std::size_t kMaxTurnedAway = 32;
 
 /// How long accepting pauses when the system has no file descriptor or memory left.
 constexpr std::chrono::milliseconds kAcceptPause{100};
@@ -102,6 +102,7 @@ struct Server::Impl {
       : options(completed(std::move(given))),
         budget(options.max_buffered_bytes),
         connections(options.max_connections),
+        overflow(kMaxTurnedAway),
         io(static_cast<int>(options.io_threads)),
         control(asio::make_strand(io)),
         acceptor(control),
@@ -118,18 +119,20 @@ struct Server::Impl {
   void run();
   void stop();
   void drain();
+  void finish();
 
   const ServerOptions options;
   std::atomic<bool> draining{false};
-  std::atomic<int> turned_away{0};
   std::uint16_t port = 0;
   ByteBudget budget;
   ConnectionSet connections;
+  ConnectionSet overflow;  // those that are being turned away
   asio::io_context io;
-  asio::strand<asio::io_context::executor_type> control;  // owns the next three
+  asio::strand<asio::io_context::executor_type> control;  // guards the next four
   tcp::acceptor acceptor;
   asio::signal_set signals;
   asio::steady_timer drain_timer;
+  bool finished = false;
   ComputeQueue queue;
   Api api;
   ConnectionContext context;
@@ -178,6 +181,7 @@ asio::awaitable<void> Server::Impl::accept() {
 }
 
 void Server::Impl::take_in(tcp::socket socket) {
+  if (finished) return;
   error_code ignored;
   socket.set_option(tcp::no_delay(true),
                     ignored);  // answers are written whole; waiting to fill a packet is in vain
@@ -185,10 +189,8 @@ void Server::Impl::take_in(tcp::socket socket) {
   const auto connection = std::make_shared<Connection>(std::move(socket), context);
   if (connections.add(connection)) {
     asio::co_spawn(executor, connection->serve(), asio::detached);
-  } else if (turned_away.fetch_add(1) < kMaxTurnedAway) {
-    asio::co_spawn(executor, connection->turn_away(), [this](const std::exception_ptr&) { --turned_away; });
-  } else {
-    --turned_away;
+  } else if (overflow.add(connection)) {
+    asio::co_spawn(executor, connection->turn_away(overflow), asio::detached);
   }
 }
 
@@ -197,8 +199,9 @@ asio::awaitable<void> Server::Impl::wait_for_signals() {
   if (first_error) co_return;
   options.logger->info("signal {}: finishing the requests in flight; once more to stop at once", first);
   stop();
+  if (finished) co_return;  // nobody would cancel the next wait
   const auto [second_error, second] = co_await signals.async_wait(kToken);
-  if (!second_error) io.stop();
+  if (!second_error) finish();
 }
 
 /// What an I/O thread does. Handlers do not throw but for want of memory, which must not end the process.
@@ -224,9 +227,19 @@ void Server::Impl::drain() {
     if (error) return;
     options.logger->warn("requests were still in flight after {} ms; closing them",
                          options.drain_timeout.count());
-    io.stop();
+    finish();
   });
-  connections.when_quiet([this] { io.stop(); });
+  connections.when_quiet([this] { asio::post(control, [this] { finish(); }); });
+}
+
+/// Ends everything that keeps the io_context busy, so that its threads run out of work and end.
+void Server::Impl::finish() {
+  finished = true;
+  drain_timer.cancel();
+  error_code ignored;
+  signals.cancel(ignored);
+  connections.close_all();
+  overflow.close_all();
 }
 
 Server::Server(recognize::Backend& backend, ServerOptions options)
@@ -248,8 +261,9 @@ Result<void> Server::start() {
   }
   asio::co_spawn(impl_->control, impl_->accept(), asio::detached);
   const std::scoped_lock lock(impl_->threads_mutex);
-  for (std::size_t i = 0; i < impl_->options.io_threads; ++i)
+  for (std::size_t i = 0; i < impl_->options.io_threads; ++i) {
     impl_->threads.emplace_back([this] { impl_->run(); });
+  }
   return {};
 }
 
@@ -271,7 +285,6 @@ void Server::wait() {
   const std::scoped_lock lock(impl_->threads_mutex);
   for (std::thread& thread : impl_->threads) thread.join();
   impl_->threads.clear();
-  impl_->connections.when_quiet(nullptr);  // the connections that are left end with the io_context
   impl_->queue.close();
 }
 

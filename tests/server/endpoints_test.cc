@@ -205,7 +205,7 @@ TEST_F(EndpointsTest, LogsOneSafeLineARequest) {
   ask(make_request("GET", "/a%0ab%22%1b[31m", {}, "X-Request-Id: the-id\r\n"));
   post("/recognize", "a-secret-picture");
   stop();
-  const std::string text = log();
+  const std::string text = log_->text();
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;
   EXPECT_THAT(text, HasSubstr(R"(GET "/a\x0ab\"\x1b[31m" 404 )"));
   EXPECT_THAT(text, HasSubstr("id the-id"));

@@ -1,12 +1,13 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 #include <utility>
 
@@ -16,14 +17,38 @@
 
 namespace fovea::testing {
 
+/// Collects what is logged, a line a message.
+class LogLines : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  std::string text() {
+    const std::scoped_lock lock(mutex_);
+    return text_;
+  }
+  /// Returns when `wanted` stands in the log.
+  void wait_for(std::string_view wanted) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return text_.contains(wanted); });
+  }
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    text_.append(message.payload.data(), message.payload.size()).push_back('\n');
+    changed_.notify_all();
+  }
+  void flush_() override {}
+
+ private:
+  std::condition_variable_any changed_;
+  std::string text_;  // guarded by the sink's mutex_
+};
+
 /// A server on a free port over a fake backend, with its log in a string.
 class ServerTest : public ::testing::Test {
  protected:
   ServerTest() {
     options_.port = 0;
     options_.task_names = {"trading-card", "pizza"};
-    options_.logger =
-        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_));
+    options_.logger = std::make_shared<spdlog::logger>("test", log_);
   }
   ~ServerTest() override {
     backend_.release();
@@ -40,9 +65,6 @@ class ServerTest : public ::testing::Test {
     server_->wait();
   }
 
-  /// The log so far; only after stop(), for the server's threads write it.
-  std::string log() const { return log_.str(); }
-
   HttpClient connect() { return HttpClient(server_->port()); }
 
   /// One request on a connection of its own; status 0 when no answer came.
@@ -54,7 +76,7 @@ class ServerTest : public ::testing::Test {
 
   FakeBackend backend_;
   server::ServerOptions options_;
-  std::ostringstream log_;
+  std::shared_ptr<LogLines> log_ = std::make_shared<LogLines>();
   std::unique_ptr<server::Server> server_;
 };
 
