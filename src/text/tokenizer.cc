@@ -60,7 +60,8 @@ struct Tokenizer::State {
         normalized_splitter(make_splitter(description.added, true, description.nfc)) {
     for (const auto& [token, id] : bpe.vocabulary()) entry(id) = {token_text(token), true, false};
     for (AddedToken& token : description.added) {
-      entry(token.id) = {token_text(token.content), true, token.special};
+      // Not through the byte alphabet, where é would be the byte 0xE9 (a fault of the reference up to 0.22).
+      entry(token.id) = {token.content, true, token.special};
       added_ids.emplace(std::move(token.content), token.id);
     }
   }

@@ -149,6 +149,15 @@ TEST(Tokenizer, DecodesAnEntryOutsideTheByteAlphabetAsItsOwnText) {
   EXPECT_EQ(build(file).decode(Ids{256, 257, ' '}, false), "日本two words ");
 }
 
+TEST(Tokenizer, DecodesAnAddedTokenLiterallyEvenIfItIsSpelledInByteSymbols) {
+  Json file = byte_tokenizer();
+  add_token(file, "é!", 256);
+  add_token(file, "Ġ", 257);
+  file["model"]["vocab"].erase("Ġ");
+  const Tokenizer tokenizer = build(file);
+  EXPECT_EQ(tokenizer.decode(tokenizer.encode("aé!Ġ"), false), "aé!Ġ");
+}
+
 TEST(Tokenizer, NamesTokensAndTheirBytes) {
   Json file = byte_tokenizer();
   add_merges(file, {{"Ġ", "a"}});
