@@ -26,9 +26,9 @@ void ModelOptions::add_to(CLI::App& command, bool model_required) {
 }
 
 Result<engine::GeneratorOptions> ModelOptions::generator_options() const {
-  engine::GeneratorOptions options{.precision = std::nullopt, .threads = threads};
-  if (dtype == "f32") options.precision = nn::Precision::kF32;
-  if (dtype == "bf16") options.precision = nn::Precision::kBF16;
+  engine::GeneratorOptions options{.model = {}, .threads = threads};
+  if (dtype == "f32") options.model.precision = nn::Precision::kF32;
+  if (dtype == "bf16") options.model.precision = nn::Precision::kBF16;
   if (dtype == "int8" || dtype == "int4") {
     return fail(ErrorCode::kUsage,
                 fmt::format("--dtype {} is not available in this version; use f32 or bf16", dtype));

@@ -25,6 +25,7 @@ struct GenerateArguments {
   bool ignore_eos = false;
   bool json = false;
   std::string dump;
+  std::string rope_frequencies = "f32";
 };
 
 Result<std::vector<image::Image>> read_pictures(const std::vector<std::string>& files) {
@@ -75,7 +76,8 @@ std::string to_json(const engine::Generation& generation, double load_ms) {
 
 Result<void> generate(const GenerateArguments& arguments) {
   Stopwatch watch;
-  FOVEA_TRY(const auto options, arguments.model.generator_options());
+  FOVEA_TRY(auto options, arguments.model.generator_options());
+  options.model.bf16_rope_frequencies = arguments.rope_frequencies == "bf16";
   FOVEA_TRY(const auto directory, registry::locate_model(arguments.model.model));
   FOVEA_TRY(auto generator, engine::Generator::open(directory, options));
   const double load_ms = watch.lap_ms();
@@ -107,6 +109,12 @@ void add_generate(CLI::App& app, Action& action) {
   command->add_flag("--ignore-eos", arguments->ignore_eos, "Never select an end-of-sequence token");
   command->add_option("--dump", arguments->dump, "Write pixel_values, image_features and logits to this file")
       ->type_name("F.safetensors");
+  command
+      ->add_option("--rope-frequencies", arguments->rope_frequencies,
+                   "f32, or bf16 to compare with a reference run that cast its rotary frequencies to bf16")
+      ->capture_default_str()
+      ->envname("FOVEA_ROPE_FREQUENCIES")
+      ->check(CLI::IsMember({"f32", "bf16"}));
   command->add_flag("--json", arguments->json, "Print one JSON object with token ids and timings");
   command->callback([arguments, &action] {
     action = [arguments] {

@@ -24,7 +24,7 @@ Generator::Generator(std::unique_ptr<Model> model, text::Tokenizer tokenizer, co
 Result<std::unique_ptr<Generator>> Generator::open(const std::filesystem::path& directory,
                                                    const GeneratorOptions& options) {
   FOVEA_TRY(const kernels::Kernels* kernels, kernels::active_kernels());
-  FOVEA_TRY(auto model, Model::load(directory, options.precision));
+  FOVEA_TRY(auto model, Model::load(directory, options.model));
   FOVEA_TRY(text::Tokenizer tokenizer, text::Tokenizer::load(directory));
   const std::size_t vocab_size = model->config().text.vocab_size;
   if (static_cast<std::size_t>(tokenizer.size()) > vocab_size) {

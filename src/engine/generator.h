@@ -21,8 +21,8 @@
 namespace fovea::engine {
 
 struct GeneratorOptions {
-  std::optional<nn::Precision> precision;  ///< default: as stored
-  std::size_t threads = 0;                 ///< 0: one for every processor this process may use
+  models::smolvlm::LoadOptions model;
+  std::size_t threads = 0;  ///< 0: one for every processor this process may use
 };
 
 struct GenerateOptions {

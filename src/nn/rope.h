@@ -11,8 +11,9 @@ namespace fovea::nn {
 class RotaryEmbedding {
  public:
   RotaryEmbedding() = default;
-  /// Tables for positions [0, positions). `head_dim` is even.
-  RotaryEmbedding(std::size_t head_dim, float theta, std::size_t positions);
+  /// Tables for positions [0, positions). `head_dim` is even. `bf16_frequencies` rounds the frequencies to
+  /// bfloat16 first, as a reference run does that casts a whole model, its buffers too, to bfloat16.
+  RotaryEmbedding(std::size_t head_dim, float theta, std::size_t positions, bool bf16_frequencies = false);
 
   /// Rotates `heads` heads of one token, [heads, head_dim], in place.
   void apply(float* x, std::size_t heads, std::size_t position) const;

@@ -95,7 +95,8 @@ Result<Weight> WeightLoader::matrix(const std::string& name, std::size_t rows, s
   return Weight(*stored, rows, columns, precision_);
 }
 
-Result<std::vector<float>> WeightLoader::table(const std::string& name, std::size_t rows, std::size_t columns) const {
+Result<std::vector<float>> WeightLoader::table(const std::string& name, std::size_t rows,
+                                               std::size_t columns) const {
   FOVEA_TRY(const StoredTensor* stored, find(name, rows, rows * columns));
   std::vector<float> values(stored->elements());
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = element_as_float(*stored, i);

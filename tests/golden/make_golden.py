@@ -39,7 +39,7 @@ def randomize(model: torch.nn.Module, seed: int) -> None:
             elif parameter.ndim == 1:
                 parameter.copy_(0.1 * noise)
             elif "embed_tokens" in name:
-                parameter.copy_(noise)
+                parameter.copy_(0.2 * noise)  # small, or a tied head would only ever repeat the last token
             elif "position_embedding" in name:
                 parameter.copy_(0.3 * noise)
             else:

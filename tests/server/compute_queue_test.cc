@@ -27,9 +27,9 @@ struct Blocker {
 };
 
 TEST(ComputeQueue, RunsJobsInTheOrderTheyCame) {
-  ComputeQueue queue(10);
   std::vector<int> order;
   std::promise<void> all;
+  ComputeQueue queue(10);
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(queue.submit([&order, i] { order.push_back(i); }));
   ASSERT_TRUE(queue.submit([&all] { all.set_value(); }));
   all.get_future().wait();
@@ -37,8 +37,8 @@ TEST(ComputeQueue, RunsJobsInTheOrderTheyCame) {
 }
 
 TEST(ComputeQueue, RefusesWhatItHasNoRoomFor) {
-  ComputeQueue queue(2);
   Blocker blocker;
+  ComputeQueue queue(2);
   ASSERT_TRUE(queue.submit(blocker.job()));
   EXPECT_FALSE(queue.full());
   ASSERT_TRUE(queue.submit([] {}));
@@ -54,17 +54,17 @@ TEST(ComputeQueue, RefusesWhatItHasNoRoomFor) {
 }
 
 TEST(ComputeQueue, WithoutALineStillRunsOneJobAtATime) {
-  ComputeQueue queue(0);
   Blocker blocker;
+  ComputeQueue queue(0);
   ASSERT_TRUE(queue.submit(blocker.job()));
   EXPECT_FALSE(queue.submit([] {}));
   blocker.may_end.set_value();
 }
 
 TEST(ComputeQueue, WithdrawsOnlyWhatHasNotStarted) {
-  ComputeQueue queue(2);
   Blocker blocker;
   bool ran = false;
+  ComputeQueue queue(2);
   const auto running = queue.submit(blocker.job());
   const auto waiting = queue.submit([&ran] { ran = true; });
   ASSERT_TRUE(running && waiting);
@@ -77,10 +77,10 @@ TEST(ComputeQueue, WithdrawsOnlyWhatHasNotStarted) {
 }
 
 TEST(ComputeQueue, CloseFinishesTheRunningJobAndDropsTheLine) {
-  ComputeQueue queue(2);
   Blocker blocker;
   std::promise<void> dropped;
   bool ran = false;
+  ComputeQueue queue(2);
   std::shared_ptr<void> held(nullptr, [&dropped](void*) { dropped.set_value(); });
   ASSERT_TRUE(queue.submit(blocker.job()));
   ASSERT_TRUE(queue.submit([&ran, held = std::move(held)] { ran = true; }));

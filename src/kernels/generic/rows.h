@@ -9,8 +9,8 @@
 
 namespace fovea::kernels::generic {
 
-// exp by reduction to |r| <= ln(2)/2 and a polynomial; under 2 units in the last place, 0 and infinity only
-// beyond float's range.
+// exp by reduction to |r| <= ln(2)/2 and a polynomial, under 2 units in the last place. Arguments are clamped
+// to where the answer is a normal number: nothing becomes zero or infinite.
 template <class Vector>
 inline Vector exponential(Vector x) {
   x = Vector::min(Vector::max(x, Vector::set1(-87.33F)), Vector::set1(88.72F));

@@ -14,14 +14,21 @@
 
 namespace fovea::models::smolvlm {
 
+struct LoadOptions {
+  /// Default: bf16 for checkpoints stored in bf16, f32 for others (f16 weights are widened).
+  std::optional<nn::Precision> precision;
+  /// For comparison with reference runs that cast a whole model, its rotary frequencies too, to bfloat16.
+  /// Loading a checkpoint with transformers does not do that.
+  bool bf16_rope_frequencies = false;
+};
+
 /// A SmolVLM, SmolVLM2 or Idefics3-like checkpoint: vision tower, connector and text model over one mapped
 /// checkpoint. Immutable after loading.
 class Model {
  public:
-  /// Loads a Hugging Face directory. Without a precision: bf16 for checkpoints stored in bf16, f32 for others
-  /// (f16 weights are widened). Errors: kNotFound, kIo, kInvalidModel.
+  /// Loads a Hugging Face directory. Errors: kNotFound, kIo, kInvalidModel.
   static Result<std::unique_ptr<Model>> load(const std::filesystem::path& directory,
-                                             std::optional<nn::Precision> precision = std::nullopt);
+                                             const LoadOptions& options = {});
 
   [[nodiscard]] const Config& config() const { return config_; }
   [[nodiscard]] nn::Precision precision() const { return precision_; }

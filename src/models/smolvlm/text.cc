@@ -20,7 +20,8 @@ Result<nn::RmsNorm> load_rms_norm(const nn::WeightLoader& weights, const std::st
 
 }  // namespace
 
-Result<TextModel> TextModel::load(const nn::WeightLoader& weights, const Config& config) {
+Result<TextModel> TextModel::load(const nn::WeightLoader& weights, const Config& config,
+                                  bool bf16_rope_frequencies) {
   const TextConfig& text = config.text;
   const std::size_t hidden = text.hidden_size;
   const std::size_t q_width = text.num_attention_heads * text.head_dim;
@@ -58,7 +59,8 @@ Result<TextModel> TextModel::load(const nn::WeightLoader& weights, const Config&
   const bool tied = config.tie_word_embeddings || !weights.has("lm_head.weight");
   FOVEA_TRY(model.lm_head_.weight,
             weights.matrix(tied ? root + "embed_tokens.weight" : "lm_head.weight", text.vocab_size, hidden));
-  model.rope_ = nn::RotaryEmbedding(text.head_dim, text.rope_theta, text.max_position_embeddings);
+  model.rope_ = nn::RotaryEmbedding(text.head_dim, text.rope_theta, text.max_position_embeddings,
+                                    bf16_rope_frequencies);
   return model;
 }
 

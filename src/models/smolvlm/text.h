@@ -23,7 +23,9 @@ struct Cache {
 /// Llama decoder. Source: Touvron et al. 2023; transformers' LlamaModel.
 class TextModel {
  public:
-  static Result<TextModel> load(const nn::WeightLoader& weights, const Config& config);
+  /// `bf16_rope_frequencies`: see nn::RotaryEmbedding.
+  static Result<TextModel> load(const nn::WeightLoader& weights, const Config& config,
+                                bool bf16_rope_frequencies);
 
   [[nodiscard]] Cache make_cache(std::size_t capacity) const;
 

@@ -1,0 +1,31 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "kernels/kernels.h"
+
+namespace fovea::kernels {
+namespace {
+
+TEST(Dispatch, EveryProcessorHasThePortableSet) {
+  ASSERT_FALSE(supported_kernels().empty());
+  EXPECT_STREQ(supported_kernels().front()->isa, "portable");
+}
+
+TEST(Dispatch, FindsEverySupportedSetByItsName) {
+  for (const Kernels* kernels : supported_kernels()) {
+    const auto found = find_kernels(kernels->isa);
+    ASSERT_TRUE(found.has_value());
+    EXPECT_EQ(*found, kernels);
+  }
+}
+
+TEST(Dispatch, AnUnknownSetIsAnErrorThatNamesTheKnownOnes) {
+  const auto found = find_kernels("avx9000");
+  ASSERT_FALSE(found.has_value());
+  EXPECT_EQ(found.error().code, ErrorCode::kUsage);
+  EXPECT_THAT(found.error().message,
+              testing::AllOf(testing::HasSubstr("avx9000"), testing::HasSubstr("portable")));
+}
+
+}  // namespace
+}  // namespace fovea::kernels
