@@ -38,11 +38,12 @@ void expect_close(const std::vector<float>& ours, const std::vector<float>& refe
   EXPECT_LE(difference, 1e-4F * largest) << what;
 }
 
-/// The reference's pixels: as floats, or as the 8-bit tiles they were made from.
+/// The reference's pixels: as floats, or as the 8-bit tiles they were made from; empty where a case has none.
 std::vector<float> reference_pixels(const test::Golden& golden, int i) {
   if (golden.has(fmt::format("c{}.pixel_values", i)))
     return golden.values<float>(fmt::format("c{}.pixel_values", i));
   std::vector<float> pixels;
+  if (!golden.has(fmt::format("c{}.pixel_u8", i))) return pixels;
   for (const std::uint8_t value : golden.values<std::uint8_t>(fmt::format("c{}.pixel_u8", i))) {
     pixels.push_back((static_cast<float>(value * (1.0 / 255)) - 0.5F) / 0.5F);
   }
@@ -82,8 +83,9 @@ TEST_P(GoldenTest, EveryCaseEqualsTheReferenceTokenForToken) {
     expect_close({tensors.logits.end() - vocab, tensors.logits.end()}, reference_logits, "logits");
     EXPECT_EQ(argmax_rows(tensors.logits, answer->prompt_tokens),
               golden.values<std::int32_t>(fmt::format("c{}.logits_argmax", i)));
+    if (const auto pixels = reference_pixels(golden, i); !pixels.empty())
+      EXPECT_EQ(tensors.pixel_values, pixels);
     if (!golden.has(fmt::format("c{}.image_features", i))) continue;
-    EXPECT_EQ(tensors.pixel_values, reference_pixels(golden, i));
     expect_close(tensors.image_features, golden.values<float>(fmt::format("c{}.image_features", i)),
                  "image features");
   }

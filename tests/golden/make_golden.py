@@ -5,8 +5,8 @@ Usage: make_golden.py BASE OUT
 
 BASE is an existing golden folder (tests/data/golden/smolvlm-tiny-f32): its tokenizer and pictures are used
 again. Each variant below is written to OUT/<name> as a complete checkpoint directory with `golden.json` (the
-cases) and `golden.safetensors` (prompt ids, generated ids, logits of the last prompt position, tiles, image
-features). The weights are random, the computation is the library's own, in float32 on the CPU.
+cases) and `golden.safetensors` (prompt ids, generated ids, logits of the last prompt position, pixels of the first
+picture, image features). The weights are random, the computation is the library's own, in float32 on the CPU.
 """
 
 import json
@@ -148,7 +148,7 @@ def older_config(config: dict) -> dict:
 
 
 def make(variant: dict, base: pathlib.Path, out: pathlib.Path, seed: int) -> None:
-    (out / "images").mkdir(parents=True)
+    out.mkdir(parents=True)
     tokenizer_json = json.loads((base / "tokenizer.json").read_text())
     if variant["three_markers"]:
         tokenizer_json = three_marker_tokenizer(tokenizer_json)
@@ -202,7 +202,6 @@ def make(variant: dict, base: pathlib.Path, out: pathlib.Path, seed: int) -> Non
 
     cases, arrays = [], {}
     for picture_name in variant["images"]:
-        shutil.copy(base / "images" / picture_name, out / "images" / picture_name)
         for prompt in ("What card is this?", "Read the HP. Answer in JSON."):
             i = len(cases)
             messages = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}]
@@ -228,7 +227,7 @@ def make(variant: dict, base: pathlib.Path, out: pathlib.Path, seed: int) -> Non
                     margin = min(margin, float(top.values[0] - top.values[1]))
                     generated.append(int(top.indices[0]))
                     full = torch.cat([full, top.indices[:1].view(1, 1)], dim=1)
-            cases.append({"i": i, "image": f"images/{picture_name}", "prompt": prompt, "chat_text": chat_text,
+            cases.append({"i": i, "image": f"../{base.name}/images/{picture_name}", "prompt": prompt, "chat_text": chat_text,
                           "min_top2_margin": margin,
                           "text": tokenizer.decode(generated, skip_special_tokens=True,
                                                    clean_up_tokenization_spaces=False)})
@@ -239,7 +238,8 @@ def make(variant: dict, base: pathlib.Path, out: pathlib.Path, seed: int) -> Non
             if prompt.startswith("What"):
                 arrays[f"c{i}.image_features"] = features.reshape(
                     -1, features.shape[-2], features.shape[-1]).contiguous()
-                arrays[f"c{i}.pixel_values"] = inputs["pixel_values"][0].contiguous()
+                if i == 0:
+                    arrays[f"c{i}.pixel_values"] = inputs["pixel_values"][0].contiguous()
             print(out.name, i, picture_name, ids.shape, len(set(generated)), f"margin {margin:.2e}", flush=True)
     save_file(arrays, out / "golden.safetensors")
     (out / "golden.json").write_text(json.dumps({

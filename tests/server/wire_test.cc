@@ -306,7 +306,9 @@ TEST_F(WireTest, MakesRoomByClosingTheLongestIdle) {
   std::vector<HttpClient> idle;
   for (int i = 0; i < 3; ++i) {
     idle.push_back(connect());
-    ASSERT_TRUE(idle.back().request(kHealth));
+    const std::string id = fmt::format("idle-{}", i);
+    ASSERT_TRUE(idle.back().request(make_request("GET", "/healthz", {}, "X-Request-Id: " + id + "\r\n")));
+    log_->wait_for("id " + id);  // only then does it wait for its next request
   }
   auto another = connect();
   const auto response = another.request(kHealth);
