@@ -6,11 +6,11 @@
 namespace fovea::kernels::avx2 {
 
 void matmul_nt_f32(const MatmulNT<float>& product) {
-  generic::matmul_nt<Vector, generic::F32Operand<Vector>, 3>(product);
+  generic::matmul_nt<Vector, generic::F32Operand<Vector>, 2>(product);
 }
 
 void matmul_nt_bf16(const MatmulNT<BFloat16>& product) {
-  generic::matmul_nt<Vector, generic::WidenedBf16Operand<Vector>, 3>(product);
+  generic::matmul_nt<Vector, generic::WidenedBf16Operand<Vector>, 2>(product);
 }
 
 void matmul_nn(const MatmulNN& product) {
