@@ -51,10 +51,12 @@ WorkerTeam::WorkerTeam(std::size_t size) {
   if (size == 0) size = processors;
   // In a team larger than the machine, whoever looks takes the processor from one who has work.
   spins_ = size <= processors ? kSpins : 0;
-  try {
-    for (std::size_t i = 1; i < size; ++i) threads_.emplace_back([this] { worker(); });
-  } catch (const std::system_error&) {
-    // A container's limit on processes: work with those there are, rather than leave them without an owner.
+  for (std::size_t i = 1; i < size; ++i) {
+    try {
+      threads_.emplace_back([this] { worker(); });
+    } catch (const std::system_error&) {
+      break;  // a container's limit on processes: work with the threads there are
+    }
   }
 }
 

@@ -94,6 +94,7 @@ TEST(WorkerTeam, RunsOnTheCallerAloneWhenItHasSizeOne) {
 
 TEST(WorkerTeam, MayLiveBesideOthers) {
   std::vector<std::thread> owners;
+  owners.reserve(3);
   std::atomic<std::size_t> calls{0};
   for (int owner = 0; owner < 3; ++owner) {
     owners.emplace_back([&] {

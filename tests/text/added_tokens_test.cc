@@ -87,6 +87,7 @@ TEST(AddedTokens, MatchAsTryingEveryTokenAtEveryPlaceDoes) {
   };
   for (int round = 0; round < 2000; ++round) {
     std::vector<AddedToken> tokens;
+    tokens.reserve(6);
     for (int i = 0; i < 6; ++i) tokens.push_back(token(i, random_string(1 + random() % 6)));
     const std::string text = random_string(random() % 30);
     EXPECT_EQ(split(tokens, text), split_plainly(tokens, text)) << text;

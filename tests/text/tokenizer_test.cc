@@ -187,6 +187,7 @@ TEST(Tokenizer, MayBeUsedByManyThreadsAtOnce) {
   const std::string text = "Read the HP. 120 e\u0301 <|im_end|>\n\n return x";
   const Ids expected = tokenizer.encode(text);
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       for (int round = 0; round < 200; ++round) EXPECT_EQ(tokenizer.encode(text), expected);
