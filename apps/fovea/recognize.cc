@@ -81,7 +81,7 @@ class Table {
   void print_header() const {
     std::string line = fmt::format("{:<{}}", "file", file_width_);
     for (const tasks::Field& field : task_.fields)
-      line += fmt::format("  {:<{}}", heading(field), field.display_width);
+      line += fmt::format("  {:<{}}", field.title, field.display_width);
     fmt::print("{}  {:>6}\n", line, "ms");
   }
   void print(const recognize::Recognition& answer) const {
@@ -96,13 +96,6 @@ class Table {
 
  private:
   static constexpr std::size_t kMaxFileWidth = 40;
-  /// The field's name, cut to its column, with spaces for underscores.
-  static std::string heading(const tasks::Field& field) {
-    std::string name = field.name.substr(0, static_cast<std::size_t>(field.display_width));
-    std::ranges::replace(name, '_', ' ');
-    return name;
-  }
-
   const tasks::Task& task_;
   std::size_t file_width_ = 4;
 };

@@ -11,13 +11,14 @@ const std::vector<Task>& all_tasks() {
   static const std::vector<Task> tasks{
       {.name = "trading-card",
        .prompt = "Read this trading card. Answer in JSON.",
-       .fields = {{.name = "name", .type = FieldType::kText, .display_width = 22},
-                  {.name = "hp", .type = FieldType::kWholeNumber, .display_width = 4},
-                  {.name = "collector_number", .type = FieldType::kText, .display_width = 9},
-                  {.name = "set_name", .type = FieldType::kText, .display_width = 22},
-                  {.name = "rarity", .type = FieldType::kText, .display_width = 12},
-                  {.name = "stage", .type = FieldType::kText, .display_width = 8},
-                  {.name = "first_edition", .type = FieldType::kFlag, .display_width = 7}},
+       .fields =
+           {{.name = "name", .type = FieldType::kText, .title = "name", .display_width = 22},
+            {.name = "hp", .type = FieldType::kWholeNumber, .title = "hp", .display_width = 4},
+            {.name = "collector_number", .type = FieldType::kText, .title = "number", .display_width = 9},
+            {.name = "set_name", .type = FieldType::kText, .title = "set", .display_width = 22},
+            {.name = "rarity", .type = FieldType::kText, .title = "rarity", .display_width = 12},
+            {.name = "stage", .type = FieldType::kText, .title = "stage", .display_width = 8},
+            {.name = "first_edition", .type = FieldType::kFlag, .title = "1st ed.", .display_width = 7}},
        .max_new_tokens = 256}};
   return tasks;
 }

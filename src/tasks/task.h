@@ -16,7 +16,8 @@ enum class FieldType { kText, kWholeNumber, kFlag };
 struct Field {
   std::string name;
   FieldType type = FieldType::kText;
-  int display_width = 12;  ///< columns in a table for people
+  std::string title;       ///< heading of its column in a table for people
+  int display_width = 12;  ///< width of that column
 };
 
 /// What is asked of a picture and the form of the answer.
