@@ -44,6 +44,10 @@ std::string joined(const std::vector<std::string>& names) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
+HttpResponse no_such_endpoint(const RequestHead& head) {
+  return problem(404, "not_found", "no such endpoint; GET / lists those there are", head.request_id);
+}
+
 }  // namespace
 
 struct Api::Route {
@@ -90,9 +94,7 @@ std::optional<HttpResponse> Api::refuse_early(const RequestHead& head) const {
     for (const Route& other : routes()) {
       if (other.path == head.path) allowed = other.method == "GET" ? "GET, HEAD" : other.method;
     }
-    if (allowed.empty()) {
-      return problem(404, "not_found", "no such endpoint; GET / lists those there are", head.request_id);
-    }
+    if (allowed.empty()) return no_such_endpoint(head);
     auto response =
         problem(405, "method_not_allowed", fmt::format("this endpoint takes {}", allowed), head.request_id);
     response.headers.push_back({"Allow", allowed});
@@ -121,8 +123,8 @@ HttpResponse Api::queue_full(std::string_view request_id) const {
 
 std::optional<ComputeQueue::Ticket> Api::handle(HttpRequest request, Answer answer) {
   const Route* route = find_route(request.head.method, request.head.path);
-  if (route->answer == nullptr) return recognize(std::move(request), std::move(answer));
-  answer((this->*route->answer)(request.head));
+  if (route != nullptr && route->answer == nullptr) return recognize(std::move(request), std::move(answer));
+  answer(route != nullptr ? (this->*route->answer)(request.head) : no_such_endpoint(request.head));
   return std::nullopt;
 }
 
@@ -241,11 +243,13 @@ std::optional<ComputeQueue::Ticket> Api::recognize(HttpRequest request, Answer a
   }
   // Shared, because a refused job takes its copy down with it and the refusal still has to be answered.
   auto shared_answer = std::make_shared<Answer>(std::move(answer));
-  const auto ticket = queue_.submit(
-      [this, held = std::move(held), upload = std::move(*upload), shared_answer, submitted = Clock::now()] {
-        const std::chrono::duration<double, std::milli> waited = Clock::now() - submitted;
-        (*shared_answer)(run(*held, upload, waited.count()));
-      });
+  const auto ticket = queue_.submit([this, held = std::move(held), upload = std::move(*upload), shared_answer,
+                                     submitted = Clock::now()]() mutable {
+    const std::chrono::duration<double, std::milli> waited = Clock::now() - submitted;
+    HttpResponse response = run(*held, upload, waited.count());
+    held.reset();  // the body's memory is there for others before its sender hears of the answer
+    (*shared_answer)(std::move(response));
+  });
   if (ticket) return *ticket;
   (*shared_answer)(
       ticket.error() == ComputeQueue::Refusal::kFull

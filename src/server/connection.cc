@@ -14,6 +14,7 @@
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
+#include <cerrno>
 #include <exception>
 #include <utility>
 #include <vector>
@@ -181,7 +182,8 @@ asio::awaitable<void> Connection::turn_away(ConnectionSet& overflow) {
   log.request_id = make_request_id();
   const HttpResponse response =
       problem(503, "unavailable", "too many connections are open", log.request_id, kBusyRetryAfter);
-  co_await write(response, {.keep_alive = false}, log, false);
+  const bool sent = co_await write(response, log.request_id, {.keep_alive = false}, false);
+  log.write(context_.logger, response, sent);
   co_await linger();
   disarm();
 }
@@ -236,8 +238,9 @@ asio::awaitable<bool> Connection::serve_request() {
   const bool without_body = request.head.method == "HEAD";
   if (!response) response = co_await answer(std::move(request));
   if (unread_upload_ || context_.draining) wire.keep_alive = false;
-  const bool sent = co_await write(*response, wire, log, without_body);
+  const bool sent = co_await write(*response, log.request_id, wire, without_body);
   context_.connections.set_waiting(*this);
+  log.write(context_.logger, *response, sent);
   co_return sent&& wire.keep_alive;
 }
 
@@ -304,7 +307,12 @@ void Connection::watch_for_disconnect(const std::shared_ptr<Pending>& pending, C
     if (error || pending->response) return;
     // Only looked at: what comes may be the next request.
     char byte = 0;
-    if (::recv(self->socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) return;
+    const auto received = ::recv(self->socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (received > 0) return;
+    if (received < 0 && (errno == EAGAIN || errno == EINTR)) {
+      self->watch_for_disconnect(pending, ticket);  // woken for bytes that had been read already
+      return;
+    }
     // A client that has only closed its sending side looks the same as one that is gone. It loses its place
     // in the line, but not a recognition that has begun.
     if (!self->context_.queue.withdraw(ticket)) return;
@@ -315,15 +323,14 @@ void Connection::watch_for_disconnect(const std::shared_ptr<Pending>& pending, C
                      asio::bind_cancellation_slot(pending->stop_watching.slot(), std::move(on_readable)));
 }
 
-asio::awaitable<bool> Connection::write(const HttpResponse& response, const WireOptions& wire,
-                                        const RequestLog& log, bool without_body) {
-  const std::string head = serialize_head(response, log.request_id, wire);
+asio::awaitable<bool> Connection::write(const HttpResponse& response, const std::string& request_id,
+                                        const WireOptions& wire, bool without_body) {
+  const std::string head = serialize_head(response, request_id, wire);
   const std::array<asio::const_buffer, 2> buffers{
       asio::buffer(head), without_body ? asio::const_buffer() : asio::buffer(response.body)};
   arm(context_.options.write_timeout, OnExpiry::kClose);
   const auto [error, count] = co_await asio::async_write(socket_, buffers, kToken);
   disarm();
-  log.write(context_.logger, response, !error);
   co_return !error;
 }
 

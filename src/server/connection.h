@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "server/api.h"
@@ -59,8 +60,8 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   boost::asio::awaitable<bool> wait_for_data();
   boost::asio::awaitable<std::optional<HttpResponse>> read_body(Parser& parser, HttpRequest& request);
   boost::asio::awaitable<HttpResponse> answer(HttpRequest request);
-  boost::asio::awaitable<bool> write(const HttpResponse& response, const WireOptions& wire,
-                                     const RequestLog& log, bool without_body);
+  boost::asio::awaitable<bool> write(const HttpResponse& response, const std::string& request_id,
+                                     const WireOptions& wire, bool without_body);
   boost::asio::awaitable<bool> write_text(std::string_view text);
   boost::asio::awaitable<void> linger();
   void watch_for_disconnect(const std::shared_ptr<Pending>& pending, ComputeQueue::Ticket ticket);
