@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "nn/share.h"
+
 namespace fovea::nn {
 namespace {
 
@@ -92,7 +94,7 @@ void causal_attention(const Compute& compute, const AttentionShape& shape, const
   const float scale = 1.0F / std::sqrt(static_cast<float>(shape.head_dim));
   const std::size_t blocks = (tokens + kQueryBlock - 1) / kQueryBlock;
 
-  compute.team.parallel_for(shape.heads * blocks, [&](std::size_t task) {
+  const auto attend = [&](std::size_t task) {
     const std::size_t head = task / blocks;
     const std::size_t first = task % blocks * kQueryBlock;
     const std::size_t rows = std::min(kQueryBlock, tokens - first);
@@ -126,7 +128,12 @@ void causal_attention(const Compute& compute, const AttentionShape& shape, const
                                .m = rows,
                                .n = shape.head_dim,
                                .k = visible});
-  });
+  };
+  if (2 * width * tokens * (start + tokens) < kWorthSharing) {
+    for (std::size_t task = 0; task < shape.heads * blocks; ++task) attend(task);
+  } else {
+    compute.team.parallel_for(shape.heads * blocks, attend);
+  }
 }
 
 }  // namespace fovea::nn

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "nn/share.h"
+
 namespace fovea::nn {
 namespace {
 
@@ -16,22 +18,20 @@ struct Blocking {
   std::size_t columns;
 };
 
-/// Blocks that fit the cache, and at least a few for every thread.
-Blocking choose_blocking(std::size_t rows, std::size_t columns, std::size_t row_bytes, std::size_t threads) {
+/// Blocks that fit the cache, and a few for every thread; one block where handing out work would cost more
+/// than the work.
+Blocking choose_blocking(std::size_t rows, std::size_t columns, std::size_t in, std::size_t element_bytes,
+                         std::size_t threads) {
+  if (rows * columns * in < kWorthSharing) return {rows, columns};
   const auto fit = [&](std::size_t extent, std::size_t step) {
-    const std::size_t most = std::max(step, kBlockBytes / std::max<std::size_t>(1, row_bytes) / step * step);
+    const std::size_t most = std::max(step, kBlockBytes / (in * element_bytes) / step * step);
     return std::min(extent, most);
   };
   Blocking blocking{fit(rows, kRowStep), fit(columns, kColumnStep)};
-  const std::size_t wanted = 4 * threads;
-  while (((rows + blocking.rows - 1) / blocking.rows) *
-                 ((columns + blocking.columns - 1) / blocking.columns) <
-             wanted &&
-         blocking.columns > kColumnStep) {
-    blocking.columns =
-        std::max(kColumnStep, (blocking.columns / 2 + kColumnStep - 1) / kColumnStep * kColumnStep);
-    if (blocking.columns == 2 * kColumnStep) break;
-  }
+  const std::size_t row_blocks = (rows + blocking.rows - 1) / blocking.rows;
+  const std::size_t column_blocks_wanted = (4 * threads + row_blocks - 1) / row_blocks;
+  const std::size_t share = (columns / column_blocks_wanted + kColumnStep - 1) / kColumnStep * kColumnStep;
+  blocking.columns = std::min(blocking.columns, std::max(share, kColumnStep));
   return blocking;
 }
 
@@ -40,7 +40,7 @@ void product(const Compute& compute, void (*kernel)(const kernels::MatmulNT<Elem
              const Element* weights, const Element* x, std::size_t rows, float* out, Epilogue epilogue) {
   const std::size_t in = layer.weight.columns();
   const std::size_t columns = layer.weight.rows();
-  const Blocking blocking = choose_blocking(rows, columns, in * sizeof(Element), compute.team.size());
+  const Blocking blocking = choose_blocking(rows, columns, in, sizeof(Element), compute.team.size());
   const std::size_t row_blocks = (rows + blocking.rows - 1) / blocking.rows;
   const std::size_t column_blocks = (columns + blocking.columns - 1) / blocking.columns;
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 #include "tensor/buffer.h"
 
@@ -11,17 +12,28 @@ namespace fovea::nn {
 class RotaryEmbedding {
  public:
   RotaryEmbedding() = default;
-  /// Tables for positions [0, positions). `head_dim` is even. `bf16_frequencies` rounds the frequencies to
-  /// bfloat16 first, as a reference run does that casts a whole model, its buffers too, to bfloat16.
-  RotaryEmbedding(std::size_t head_dim, float theta, std::size_t positions, bool bf16_frequencies = false);
+  /// `head_dim` is even. `bf16_frequencies` rounds the frequencies to bfloat16, as a reference run does that
+  /// casts a whole model, its buffers too, to bfloat16.
+  RotaryEmbedding(std::size_t head_dim, float theta, bool bf16_frequencies = false);
 
-  /// Rotates `heads` heads of one token, [heads, head_dim], in place.
-  void apply(float* x, std::size_t heads, std::size_t position) const;
+  /// The rotations of tokens at neighbouring positions. Every layer uses the same ones.
+  class Rotations {
+   public:
+    /// Rotates `heads` heads of the token at position start + `token`, [heads, head_dim], in place.
+    void apply(float* x, std::size_t heads, std::size_t token) const;
+
+   private:
+    friend class RotaryEmbedding;
+    std::size_t half_ = 0;
+    tensor::Buffer<float> cos_;  // [tokens, half]
+    tensor::Buffer<float> sin_;
+  };
+
+  /// For positions start … start + tokens - 1. A model's context may be long, so there is no table of all.
+  [[nodiscard]] Rotations rotations(std::size_t start, std::size_t tokens) const;
 
  private:
-  std::size_t half_ = 0;
-  tensor::Buffer<float> cos_;  // [positions, half]
-  tensor::Buffer<float> sin_;
+  std::vector<float> frequencies_;  // [head_dim / 2]
 };
 
 }  // namespace fovea::nn

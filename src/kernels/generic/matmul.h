@@ -164,6 +164,10 @@ inline void matmul_nn(const MatmulNN& product) {
   for (; j + kVectors * kLanes <= product.n; j += kVectors * kLanes) {
     broadcast_panel<Vector, kRows, kVectors>(product, j, kLanes);
   }
+  // Half-wide panels: heads of 32 are one, and would leave most sums idle as single vectors.
+  for (; j + kVectors / 2 * kLanes <= product.n; j += kVectors / 2 * kLanes) {
+    broadcast_panel<Vector, kRows, kVectors / 2>(product, j, kLanes);
+  }
   for (; j < product.n; j += kLanes) {
     broadcast_panel<Vector, kRows, 1>(product, j, product.n - j < kLanes ? product.n - j : kLanes);
   }
