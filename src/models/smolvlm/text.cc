@@ -59,8 +59,7 @@ Result<TextModel> TextModel::load(const nn::WeightLoader& weights, const Config&
   const bool tied = config.tie_word_embeddings || !weights.has("lm_head.weight");
   FOVEA_TRY(model.lm_head_.weight,
             weights.matrix(tied ? root + "embed_tokens.weight" : "lm_head.weight", text.vocab_size, hidden));
-  model.rope_ = nn::RotaryEmbedding(text.head_dim, text.rope_theta, text.max_position_embeddings,
-                                    bf16_rope_frequencies);
+  model.rope_ = nn::RotaryEmbedding(text.head_dim, text.rope_theta, bf16_rope_frequencies);
   return model;
 }
 
@@ -84,6 +83,7 @@ void TextModel::forward_chunk(const nn::Compute& compute, float* hidden, std::si
   tensor::Buffer<float> normal(tokens * config_.hidden_size), q(tokens * q_width), mixed(tokens * q_width);
   tensor::Buffer<float> k(tokens * kv_width), v(tokens * kv_width);
   tensor::Buffer<float> gate(tokens * config_.intermediate_size), up(tokens * config_.intermediate_size);
+  const auto rotations = rope_.rotations(cache.length, tokens);
 
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = layers_[i];
@@ -92,8 +92,8 @@ void TextModel::forward_chunk(const nn::Compute& compute, float* hidden, std::si
     nn::linear(compute, layer.k_proj, normal.data(), tokens, k.data());
     nn::linear(compute, layer.v_proj, normal.data(), tokens, v.data());
     for (std::size_t token = 0; token < tokens; ++token) {
-      rope_.apply(q.data() + token * q_width, heads_.heads, cache.length + token);
-      rope_.apply(k.data() + token * kv_width, heads_.key_value_heads, cache.length + token);
+      rotations.apply(q.data() + token * q_width, heads_.heads, token);
+      rotations.apply(k.data() + token * kv_width, heads_.key_value_heads, token);
     }
     cache.layers[i].append(k.data(), v.data(), cache.length, tokens);
     nn::causal_attention(compute, heads_, q.data(), tokens, cache.layers[i], cache.length, mixed.data());
