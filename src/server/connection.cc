@@ -108,11 +108,19 @@ struct Connection::Pending {
   explicit Pending(const asio::any_io_executor& executor)
       : ended(executor, asio::steady_timer::time_point::max()) {}
 
-  void end() { ended.cancel(); }
+  void answer_with(HttpResponse answer) {
+    response = std::move(answer);
+    ended.cancel();
+  }
+  void abandon() {
+    abandoned = true;
+    ended.cancel();
+  }
 
   asio::steady_timer ended;  // cancelled, which wakes who waits for it, when one of the next two is set
   std::optional<HttpResponse> response;
   bool abandoned = false;
+  std::optional<ComputeQueue::Ticket> ticket;  // for its place in the line, where it has one
   asio::cancellation_signal stop_watching;
 };
 
@@ -143,12 +151,13 @@ Connection::~Connection() = default;
 
 void Connection::close() {
   asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    // First out of the line: who sees the connection closed may rely on the work not being done any more.
+    if (self->pending_) {
+      if (self->pending_->ticket) self->context_.queue.withdraw(*self->pending_->ticket);
+      self->pending_->abandon();
+    }
     error_code ignored;
     self->socket_.close(ignored);
-    if (self->pending_) {
-      self->pending_->abandoned = true;
-      self->pending_->end();
-    }
   });
 }
 
@@ -286,38 +295,35 @@ asio::awaitable<std::optional<HttpResponse>> Connection::read_body(Parser& parse
 asio::awaitable<HttpResponse> Connection::answer(HttpRequest request) {
   const std::string id = request.head.request_id;
   const auto pending = pending_ = std::make_shared<Pending>(socket_.get_executor());
-  const auto ticket = context_.api.handle(
+  pending->ticket = context_.api.handle(
       std::move(request), [pending, executor = socket_.get_executor()](HttpResponse response) {
         asio::dispatch(executor, [pending, response = std::move(response)]() mutable {
-          pending->response = std::move(response);
-          pending->end();
+          pending->answer_with(std::move(response));
         });
       });
-  if (ticket && !pending->response) watch_for_disconnect(pending, *ticket);
+  if (pending->ticket && !pending->response) watch_for_disconnect(pending);
   while (!pending->response && !pending->abandoned) co_await pending->ended.async_wait(kToken);
   pending->stop_watching.emit(asio::cancellation_type::terminal);
   pending_.reset();
   if (pending->response) co_return std::move(*pending->response);
-  if (ticket) context_.queue.withdraw(*ticket);
   co_return problem(Error{ErrorCode::kCancelled, "the client went away before its turn came"}, id);
 }
 
-void Connection::watch_for_disconnect(const std::shared_ptr<Pending>& pending, ComputeQueue::Ticket ticket) {
-  auto on_readable = [self = shared_from_this(), pending, ticket](error_code error) {
+void Connection::watch_for_disconnect(const std::shared_ptr<Pending>& pending) {
+  auto on_readable = [self = shared_from_this(), pending](error_code error) {
     if (error || pending->response) return;
     // Only looked at: what comes may be the next request.
     char byte = 0;
     const auto received = ::recv(self->socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (received > 0) return;
     if (received < 0 && (errno == EAGAIN || errno == EINTR)) {
-      self->watch_for_disconnect(pending, ticket);  // woken for bytes that had been read already
+      self->watch_for_disconnect(pending);  // woken for bytes that had been read already
       return;
     }
     // A client that has only closed its sending side looks the same as one that is gone. It loses its place
     // in the line, but not a recognition that has begun.
-    if (!self->context_.queue.withdraw(ticket)) return;
-    pending->abandoned = true;
-    pending->end();
+    if (!self->context_.queue.withdraw(*pending->ticket)) return;
+    pending->abandon();
   };
   socket_.async_wait(asio::ip::tcp::socket::wait_read,
                      asio::bind_cancellation_slot(pending->stop_watching.slot(), std::move(on_readable)));

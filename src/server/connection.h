@@ -64,7 +64,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
                                      const WireOptions& wire, bool without_body);
   boost::asio::awaitable<bool> write_text(std::string_view text);
   boost::asio::awaitable<void> linger();
-  void watch_for_disconnect(const std::shared_ptr<Pending>& pending, ComputeQueue::Ticket ticket);
+  void watch_for_disconnect(const std::shared_ptr<Pending>& pending);
 
   enum class OnExpiry { kStopReading, kClose };
   void arm(std::chrono::steady_clock::duration timeout, OnExpiry on_expiry);

@@ -177,7 +177,8 @@ TEST_F(QueueingTest, EndsTheDrainWhenItTakesTooLong) {
   waiting.send("second");
   server_->stop();
   EXPECT_FALSE(running.receive());
-  EXPECT_FALSE(waiting.receive());
+  const auto unanswered = waiting.receive();
+  EXPECT_FALSE(unanswered) << unanswered->status << unanswered->body;
   backend_.release();
   server_->wait();
   EXPECT_THAT(backend_.seen(), ElementsAre("first"));
