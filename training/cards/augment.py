@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LONGEST_EDGE, TILE = 720, 512
+MARGIN_VARIANTS = 16
 SOURCE_HEIGHTS = (384, 432, 480, 512, 560, 608, 672, 720, 800, 896)
 
 
@@ -71,10 +72,11 @@ def _resample(n: int, m: int, share: Tensor, offset: Tensor) -> tuple[Tensor, Te
 
 
 def _dct(device: torch.device, dtype: torch.dtype) -> Tensor:
+    """The 8 x 8 DCT of a flattened block as a matrix `[64, 64]`."""
     k = torch.arange(8, device=device, dtype=torch.float32)
     basis = torch.cos((2 * k[None] + 1) * k[:, None] * math.pi / 16) / 2
     basis[0] /= math.sqrt(2)
-    return basis.to(dtype)
+    return torch.kron(basis, basis).to(dtype)
 
 
 _LUMA = (
@@ -85,19 +87,19 @@ _LUMA = (
 
 
 def _quantised(plane: Tensor, table: Tensor) -> Tensor:
-    """A plane `[b, h, w]` after 8 x 8 DCT quantisation by `[b, 8, 8]`."""
+    """A plane `[b, h, w]` after 8 x 8 DCT quantisation by `[b, 64]`."""
     b, h, w = plane.shape
     basis = _dct(plane.device, plane.dtype)
-    blocks = plane.view(b, h // 8, 8, w // 8, 8).transpose(2, 3)
-    steps = table[:, None, None].to(plane.dtype)
-    coefficients = ((basis @ blocks @ basis.T) / steps).round() * steps
-    return (basis.T @ coefficients @ basis).transpose(2, 3).reshape(b, h, w)
+    blocks = plane.view(b, h // 8, 8, w // 8, 8).transpose(2, 3).reshape(b, -1, 64)
+    steps = table[:, None].to(plane.dtype)
+    coefficients = (blocks @ basis.T / steps).round() * steps
+    return (coefficients @ basis).view(b, h // 8, w // 8, 8, 8).transpose(2, 3).reshape(b, h, w)
 
 
 def jpeg(x: Tensor, quality: Tensor) -> Tensor:
     """JPEG's loss on `[b, 3, h, w]` in 0..255 with 4:2:0 chroma; h and w multiples of 16."""
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality) / 100
-    luma = (torch.tensor(_LUMA, device=x.device).view(1, 8, 8) * scale[:, None, None]).clamp(min=1)
+    luma = (torch.tensor(_LUMA, device=x.device) * scale[:, None]).clamp(min=1)
     chroma = (luma * 1.4).clamp(max=255)
     r, g, b = x.unbind(1)
     y = 0.299 * r + 0.587 * g + 0.114 * b
@@ -113,7 +115,7 @@ def jpeg(x: Tensor, quality: Tensor) -> Tensor:
 class Augmenter:
     """Draws fresh variants of pool cards. All randomness comes from one seed."""
 
-    def __init__(self, device: torch.device, dtype: torch.dtype, seed: int, camera_groups: int = 1) -> None:
+    def __init__(self, device: torch.device, dtype: torch.dtype, seed: int, camera_groups: int = 0) -> None:
         self.device, self.dtype = device, dtype
         self.camera_groups = camera_groups
         self.random = Random(seed)
@@ -123,7 +125,7 @@ class Augmenter:
         """`[count]` floats."""
         return torch.rand(count, device=self.device, generator=self.generator) * (high - low) + low
 
-    def batch(self, pictures: Tensor, chars: Tensor, strength: float, groups: int = 4) -> tuple[Tensor, Tensor]:
+    def batch(self, pictures: Tensor, chars: Tensor, strength: float, groups: int) -> tuple[Tensor, Tensor]:
         """`[b, H, W, 3]` u8 and `[b, n, 3]` -> `[b, 3, 512, 512]` in [-1, 1] and moved chars.
 
         strength (0 to 1) scales the camera effects; the last groups are camera groups.
@@ -131,7 +133,7 @@ class Augmenter:
         pixels, moved = [], []
         parts = zip(pictures.chunk(groups), chars.chunk(groups))
         for index, (part, part_chars) in enumerate(parts):
-            x = part.permute(0, 3, 1, 2).to(self.dtype)
+            x = part.permute(0, 3, 1, 2).to(self.dtype, memory_format=torch.contiguous_format)
             camera = index >= groups - self.camera_groups
             height = self.random.choice(SOURCE_HEIGHTS[3:] if camera else SOURCE_HEIGHTS)
             width = 16 * round(height * self.random.uniform(0.69, 0.74) / 16)
@@ -151,14 +153,20 @@ class Augmenter:
         return torch.cat(pixels), torch.cat(moved)
 
     def _margins(self, x: Tensor, chars: Tensor, height: int, width: int, ground: Tensor) -> tuple[Tensor, Tensor]:
-        b = len(x)
-        sides = self.uniform(4 * b, -0.012, 0.04).view(4, b)
+        b, variants = len(x), min(len(x), MARGIN_VARIANTS)
+        sides = self.uniform(4 * variants, -0.012, 0.04).view(4, variants)
         left, right, top, bottom = torch.where(sides.abs() < 0.006, torch.zeros_like(sides), sides)
         share_x, share_y = 1 / (1 + left + right), 1 / (1 + top + bottom)
         offset_x, offset_y = left * share_x, top * share_y
         rows, cover_y = _resample(x.shape[2], height, share_y, offset_y)
         columns, cover_x = _resample(x.shape[3], width, share_x, offset_x)
+        each = b // variants
+        x = x.view(variants, 3 * each, *x.shape[2:])
         x = rows.to(x.dtype)[:, None] @ x @ columns.to(x.dtype).transpose(1, 2)[:, None]
+        x = x.view(b, 3, height, width)
+        share_x, share_y, offset_x, offset_y, cover_x, cover_y = (
+            v.repeat_interleave(each, 0) for v in (share_x, share_y, offset_x, offset_y, cover_x, cover_y)
+        )
         cover = (cover_y[:, :, None] * cover_x[:, None])[:, None].to(x.dtype)
         chars = chars.clone()
         chars[..., 1] = chars[..., 1] * share_x[:, None] + offset_x[:, None]
@@ -174,9 +182,8 @@ class Augmenter:
         bend = self.uniform(2 * b, -0.06, 0.06).view(2, b) * strength
         shift = self.uniform(2 * b, -0.03, 0.03).view(2, b) * strength
         cos, sin, aspect = turn.cos() * grow, turn.sin() * grow, height / width
-        ones, zeros = torch.ones_like(turn), torch.zeros_like(turn)
         matrix = torch.stack(
-            [cos, sin * aspect, shift[0], -sin / aspect, cos, shift[1], bend[0], bend[1], ones + zeros], 1
+            [cos, sin * aspect, shift[0], -sin / aspect, cos, shift[1], bend[0], bend[1], torch.ones_like(turn)], 1
         ).view(b, 3, 3)
         ys = (torch.arange(height, device=self.device) + 0.5) / height * 2 - 1
         xs = (torch.arange(width, device=self.device) + 0.5) / width * 2 - 1
@@ -186,7 +193,7 @@ class Augmenter:
         source = grid.view(1, -1, 3) @ matrix.transpose(1, 2)
         source = (source[..., :2] / source[..., 2:]).view(b, height, width, 2)
         inside = (source.abs().amax(-1) < 1)[:, None]
-        warped = F.grid_sample(x, source.to(x.dtype), padding_mode="border", align_corners=False)
+        warped = F.grid_sample(x.float(), source, padding_mode="border", align_corners=False).to(x.dtype)
         texture = torch.randn(b, 1, 12, 9, device=self.device, generator=self.generator).to(x.dtype) * 20
         texture = F.interpolate(texture, (height, width), mode="bilinear")
         points = torch.stack([chars[..., 1] * 2 - 1, chars[..., 2] * 2 - 1, torch.ones_like(chars[..., 0])], -1)

@@ -295,11 +295,15 @@ class CardReader(nn.Module):
         x = self.embed(patches, torch.empty(len(pixels), 0, dtype=torch.long, device=pixels.device))
         past: list[list[Tensor]] = [[] for _ in text.layers]
         answers, position = [], 0
-        for _ in range(limit):
+        open_rows = torch.ones(len(pixels), 1, dtype=torch.bool, device=pixels.device)
+        for step in range(limit):
             states = text(x, position, past)
             position += x.shape[1]
             ids = F.linear(states[:, -1:], text.embed_tokens.weight).argmax(-1)
             answers.append(ids)
+            open_rows &= ids != fields.END_ID
+            if step % 8 == 7 and not open_rows.any():
+                break
             x = text.embed_tokens(ids)
         rows = torch.cat(answers, 1).tolist()
         return [row[: row.index(fields.END_ID)] if fields.END_ID in row else row for row in rows]

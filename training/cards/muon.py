@@ -40,5 +40,5 @@ class Muon:
             buffer.mul_(self.momentum).add_(grads)
             update = orthogonalise(grads + self.momentum * buffer).float()
             scale = 0.2 * max(buffer.shape[1:]) ** 0.5
-            for p, u in zip(parameters, update):
-                p.mul_(1 - rate * self.decay).add_(u, alpha=-rate * scale)
+            torch._foreach_mul_(parameters, 1 - rate * self.decay)
+            torch._foreach_add_(parameters, list(update.unbind()), alpha=-rate * scale)

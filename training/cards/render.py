@@ -111,15 +111,15 @@ class Renderer:
         )
 
     def _plan(self, rng: Random, content: Content, size: tuple[int, int]) -> Plan:
-        small = rng.uniform(0.9, 1.12)
+        small = rng.uniform(0.95, 1.08)
         caps = {
-            "name": rng.uniform(23, 32),
-            "hp": rng.uniform(20, 30),
-            "collector_number": rng.uniform(11.5, 16.5) * small,
-            "set_name": rng.uniform(11.5, 16.5) * small,
-            "rarity": rng.uniform(11.5, 16) * small,
-            "stage": rng.uniform(11.5, 17) * small,
-            "first_edition": rng.uniform(11, 16) * small,
+            "name": rng.uniform(24, 33),
+            "hp": rng.uniform(21, 31),
+            "collector_number": rng.uniform(13.5, 19) * small,
+            "set_name": rng.uniform(13.5, 19) * small,
+            "rarity": rng.uniform(13, 18) * small,
+            "stage": rng.uniform(13, 19) * small,
+            "first_edition": rng.uniform(12, 18) * small,
             "attack": rng.uniform(15, 20),
             "rules": rng.uniform(8.5, 11),
         }
@@ -149,11 +149,11 @@ def _zones(rng: Random, layout: Layout, content: Content, plan: Plan, size: tupl
     """Pixel boxes (x0, y0, x1, y1) of the zones, from top to bottom."""
     border = rng.choice((0, 14, 22, 28, 34)) + rng.uniform(0, 4)
     heights = {
-        "top": rng.uniform(26, 32),
+        "top": rng.uniform(29, 37),
         "header": rng.uniform(52, 70),
-        "under": rng.uniform(28, 36),
-        "foot1": rng.uniform(27, 34),
-        "foot2": rng.uniform(26, 33),
+        "under": rng.uniform(30, 40),
+        "foot1": rng.uniform(30, 38),
+        "foot2": rng.uniform(29, 37),
         "body": rng.uniform(150, 230) + 50 * len(content.attacks),
     }
     for zone in ("top", "under", "foot1", "foot2"):
@@ -194,7 +194,7 @@ def _paint_base(renderer: Renderer, plan: Plan, layout: Layout, zones: dict, siz
         if zone in ("art", "body") or zy1 - zy0 < 20 * s:
             continue
         small = zone != "header"
-        if rng.random() < (0.3 if not layout.full_art else 1.0 if small else 0.6):
+        if rng.random() < (0.3 if not layout.full_art else 1.0 if small else 0.9):
             pale = rng.random() < 0.6
             colour = art.mix(plan.ink.light, (255, 255, 255), rng.uniform(0.2, 0.9)) if pale else art.mix(plan.ink.dark, (0, 0, 0), rng.uniform(0, 0.6))
             blend_rect(canvas, (zx0, zy0, zx1, zy1), colour, rng.uniform(0.78 if small else 0.6, 1.0))
