@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 from fontTools import subset
-from fontTools.ttLib import TTFont
 
 REQUIRED = string.ascii_letters + string.digits + " /.,-':"
 WANTED = string.printable[:95] + "\u00a9\u00d7\u2212\u2022\u2019\u2013"
