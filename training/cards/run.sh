@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One training run with its evaluation, on a machine with a GPU.
 # usage: training/cards/run.sh OUT SECONDS [further arguments of train.py]
-# EVAL may name a folder with clean/ and camera/ made beforehand by make_eval.py.
+# EVAL may name a folder with clean/ or camera/ made beforehand by make_eval.py.
 # Leaves in OUT: train.log, model.tgz (exported model), checkpoint.pt, verify.log.
 set -uo pipefail
 export PYTHONUNBUFFERED=1 OMP_NUM_THREADS=2
@@ -13,8 +13,9 @@ fonts=${FONTS:-.device/fonts}
 
 (
   for split in clean camera; do
-    mkdir "$work/$split"
-    if [ -d "${EVAL:-}/$split" ]; then
+    mkdir -p "$work/$split"
+    if [ -n "${EVAL:-}" ]; then
+      [ -d "$EVAL/$split" ] || continue
       cp "$EVAL/$split"/* "$work/$split/"
     else
       n=$([ $split = clean ] && echo 2048 || echo 1024)
