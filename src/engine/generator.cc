@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -157,15 +158,17 @@ std::vector<float> Generator::embed(std::span<const std::int32_t> ids,
 }
 
 std::int32_t Generator::select(std::span<const float> logits, bool ignore_eos) const {
-  std::int32_t best = 0;
+  std::optional<std::int32_t> best;
   float highest = -std::numeric_limits<float>::infinity();
   for (std::size_t i = 0; i < logits.size(); ++i) {
-    if (logits[i] <= highest) continue;
-    if (ignore_eos && is_eos(static_cast<std::int32_t>(i))) continue;
-    highest = logits[i];
-    best = static_cast<std::int32_t>(i);
+    const auto id = static_cast<std::int32_t>(i);
+    if (ignore_eos && is_eos(id)) continue;
+    // A logit that is not a number (damaged weights) is never the highest; where all are, the first id is.
+    if (best && !(logits[i] > highest)) continue;
+    best = id;
+    highest = std::isnan(logits[i]) ? -std::numeric_limits<float>::infinity() : logits[i];
   }
-  return best;
+  return best.value_or(0);
 }
 
 }  // namespace fovea::engine

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <utility>
+
+#include "base/json.h"
+#include "base/shorten.h"
 
 namespace fovea::models {
 namespace {
@@ -11,6 +13,14 @@ namespace {
 const nlohmann::json kEmptyObject = nlohmann::json::object();
 
 }  // namespace
+
+Result<nlohmann::json> read_checkpoint_json(const std::filesystem::path& path) {
+  auto json = read_json_file(path);
+  if (!json && (json.error().code == ErrorCode::kInvalidJson || json.error().code == ErrorCode::kTooLarge)) {
+    json.error().code = ErrorCode::kInvalidModel;
+  }
+  return json;
+}
 
 ConfigReader::ConfigReader(const nlohmann::json& object, std::string where)
     : object_(object.is_object() ? object : kEmptyObject), where_(std::move(where)) {
@@ -24,8 +34,7 @@ const nlohmann::json* ConfigReader::find(const char* key) const {
 
 void ConfigReader::complain(const char* key, const std::string& expected) {
   if (problem_.empty()) {
-    problem_ =
-        fmt::format("{}: {} is {}, expected {}", where_, key, find(key)->dump().substr(0, 60), expected);
+    problem_ = fmt::format("{}: {} is {}, expected {}", where_, key, shorten(find(key)->dump()), expected);
   }
 }
 
@@ -52,12 +61,13 @@ ConfigReader& ConfigReader::token_id(const char* key, std::int32_t& value) {
   return *this;
 }
 
-ConfigReader& ConfigReader::number(const char* key, float& value) {
+ConfigReader& ConfigReader::number(const char* key, float& value, double least, double most) {
   if (const nlohmann::json* found = find(key)) {
-    if (found->is_number() && std::isfinite(found->get<float>())) {
-      value = found->get<float>();
+    // Judged as a double: one that is out of a float's range has no defined conversion.
+    if (found->is_number() && found->get<double>() >= least && found->get<double>() <= most) {
+      value = static_cast<float>(found->get<double>());
     } else {
-      complain(key, "a number");
+      complain(key, fmt::format("a number from {} to {}", least, most));
     }
   }
   return *this;

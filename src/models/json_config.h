@@ -2,12 +2,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/result.h"
 
 namespace fovea::models {
+
+/// Reads a JSON file of a checkpoint. Errors: kNotFound, kIo, kInvalidModel (naming the file): to a caller
+/// who names a checkpoint, bad JSON in it is a damaged checkpoint, not a bad request.
+Result<nlohmann::json> read_checkpoint_json(const std::filesystem::path& path);
 
 /// Reads typed keys of a configuration object and remembers the first problem, so that a parser reads as a
 /// list of keys. A key that is absent or null leaves the default.
@@ -20,7 +25,8 @@ class ConfigReader {
   ConfigReader& size(const char* key, std::size_t& value, std::size_t least = 1,
                      std::size_t most = std::size_t{1} << 20);
   ConfigReader& token_id(const char* key, std::int32_t& value);
-  ConfigReader& number(const char* key, float& value);
+  /// A number in [least, most].
+  ConfigReader& number(const char* key, float& value, double least, double most);
   ConfigReader& flag(const char* key, bool& value);
   /// The key, if present, must hold this text: a value that would change the computation is refused.
   ConfigReader& expect(const char* key, const char* text);

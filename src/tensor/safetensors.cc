@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "base/shorten.h"
 
 namespace fovea::tensor {
 namespace {
@@ -48,7 +49,8 @@ Result<StoredTensor> parse_entry(const nlohmann::json& entry, std::span<const st
   StoredTensor tensor;
   const nlohmann::json& type = entry["dtype"];
   const auto dtype = type.is_string() ? parse_dtype(type.get_ref<const std::string&>()) : std::nullopt;
-  if (!dtype) return fail(ErrorCode::kInvalidModel, fmt::format("dtype {} is not supported", type.dump()));
+  if (!dtype)
+    return fail(ErrorCode::kInvalidModel, fmt::format("dtype {} is not supported", shorten(type.dump())));
   tensor.dtype = *dtype;
   FOVEA_TRY(tensor.shape, parse_shape(entry["shape"]));
   const nlohmann::json& offsets = entry["data_offsets"];
@@ -104,11 +106,11 @@ Result<void> SafeTensors::add_file(const std::filesystem::path& path) {
   for (const auto& [name, entry] : header->items()) {
     if (name == "__metadata__") continue;
     auto tensor = parse_entry(entry, data);
-    if (!tensor) return bad(fmt::format("tensor {}: {}", name, tensor.error().message));
+    if (!tensor) return bad(fmt::format("tensor {}: {}", shorten(name), tensor.error().message));
     const auto begin = static_cast<std::size_t>(tensor->bytes.data() - data.data());
     if (!tensor->bytes.empty()) ranges.emplace_back(begin, begin + tensor->bytes.size());
     if (!tensors_.emplace(name, std::move(*tensor)).second) {
-      return bad(fmt::format("tensor {} stands in another shard too", name));
+      return bad(fmt::format("tensor {} stands in another shard too", shorten(name)));
     }
   }
   std::ranges::sort(ranges);
@@ -129,9 +131,14 @@ Result<SafeTensors> SafeTensors::open(const std::filesystem::path& path) {
 
 Result<SafeTensors> SafeTensors::open_checkpoint(const std::filesystem::path& directory) {
   const auto index_path = directory / "model.safetensors.index.json";
-  if (!std::filesystem::exists(index_path)) return open(directory / "model.safetensors");
+  const auto single_path = directory / "model.safetensors";
+  // As the reference looks: an index may be left over beside the whole file.
+  if (std::filesystem::exists(single_path) || !std::filesystem::exists(index_path)) return open(single_path);
 
-  FOVEA_TRY(const nlohmann::json index, read_json_file(index_path));
+  const auto read = read_json_file(index_path);
+  if (!read && read.error().code != ErrorCode::kInvalidJson) return std::unexpected(read.error());
+  if (!read) return fail(ErrorCode::kInvalidModel, read.error().message);
+  const nlohmann::json& index = *read;
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object()) {
     return fail(ErrorCode::kInvalidModel,
                 fmt::format("{}: expected an object with a weight_map", index_path.string()));
@@ -143,7 +150,7 @@ Result<SafeTensors> SafeTensors::open_checkpoint(const std::filesystem::path& di
     if (file.empty() || file.find('/') != std::string::npos || file == "..") {
       return fail(ErrorCode::kInvalidModel,
                   fmt::format("{}: tensor {} names the shard {}, which is no plain file name",
-                              index_path.string(), name, shard.dump()));
+                              index_path.string(), shorten(name), shorten(shard.dump())));
     }
     shards.insert(file);
   }
@@ -151,8 +158,9 @@ Result<SafeTensors> SafeTensors::open_checkpoint(const std::filesystem::path& di
   for (const std::string& shard : shards) FOVEA_CHECK_OK(checkpoint.add_file(directory / shard));
   for (const auto& [name, shard] : index["weight_map"].items()) {
     if (checkpoint.find(name) == nullptr) {
-      return fail(ErrorCode::kInvalidModel, fmt::format("{}: tensor {} is not in the shard {} that it names",
-                                                        index_path.string(), name, shard.get<std::string>()));
+      return fail(ErrorCode::kInvalidModel,
+                  fmt::format("{}: tensor {} is not in the shard {} that it names", index_path.string(),
+                              shorten(name), shorten(shard.get<std::string>())));
     }
   }
   return checkpoint;

@@ -33,7 +33,8 @@ class SafeTensors {
   /// One file. Errors: kNotFound, kIo, kInvalidModel (naming the file and the reason).
   static Result<SafeTensors> open(const std::filesystem::path& path);
 
-  /// A checkpoint directory: `model.safetensors`, or the shards named by `model.safetensors.index.json`.
+  /// A checkpoint directory: `model.safetensors`, or else the shards named by
+  /// `model.safetensors.index.json`. Errors: likewise.
   static Result<SafeTensors> open_checkpoint(const std::filesystem::path& directory);
 
   /// Null when there is no such tensor.
@@ -57,8 +58,8 @@ struct NamedTensor {
   std::span<const std::byte> bytes;
 };
 
-/// The file header (length field included) for tensors of these shapes in this order, data following directly.
-/// Their bytes are not looked at.
+/// The file header (length field included) for tensors of these shapes in this order, data following
+/// directly. Their bytes are not looked at.
 std::string safetensors_header(std::span<const NamedTensor> tensors);
 
 /// Writes a whole file. Errors: kIo.

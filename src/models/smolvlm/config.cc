@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <string>
 
-#include "base/json.h"
+#include "base/shorten.h"
 #include "models/json_config.h"
 
 namespace fovea::models::smolvlm {
@@ -24,17 +24,19 @@ Result<VisionConfig> parse_vision(const Json& json, const std::string& where) {
       .size("num_channels", vision.num_channels, 3, 3)
       .size("image_size", vision.image_size, 1, 8192)
       .size("patch_size", vision.patch_size, 1, 1024)
-      .number("layer_norm_eps", vision.layer_norm_eps)
+      .number("layer_norm_eps", vision.layer_norm_eps, 0, 1)
       .expect("hidden_act", "gelu_pytorch_tanh");
   FOVEA_CHECK_OK(reader.status());
   return vision;
 }
 
 Result<float> parse_rope_theta(ConfigReader& text, const std::string& where, float theta) {
-  text.number("rope_theta", theta);
+  constexpr double kLeast = 1;
+  constexpr double kMost = 1e12;
+  text.number("rope_theta", theta, kLeast, kMost);
   for (const char* key : {"rope_parameters", "rope_scaling"}) {
     ConfigReader rope(text.object(key), fmt::format("{}: text_config.{}", where, key));
-    rope.number("rope_theta", theta).expect("rope_type", "default").expect("type", "default");
+    rope.number("rope_theta", theta, kLeast, kMost).expect("rope_type", "default").expect("type", "default");
     FOVEA_CHECK_OK(rope.status());
   }
   return theta;
@@ -49,7 +51,7 @@ Result<TextConfig> parse_text(const Json& json, const std::string& where) {
       .size("num_hidden_layers", text.num_hidden_layers, 1, 1024)
       .size("num_attention_heads", text.num_attention_heads, 1, 4096)
       .size("max_position_embeddings", text.max_position_embeddings)
-      .number("rms_norm_eps", text.rms_norm_eps)
+      .number("rms_norm_eps", text.rms_norm_eps, 0, 1)
       .flag("attention_bias", text.attention_bias)
       .flag("mlp_bias", text.mlp_bias)
       .expect("model_type", "llama")
@@ -86,22 +88,46 @@ Result<void> check_consistency(const Config& config, const std::string& where) {
     return bad(fmt::format("image_token_id {} is outside the vocabulary of {}", config.image_token_id,
                            text.vocab_size));
   }
-  if (static_cast<std::size_t>(config.tiling.tile_size) != vision.image_size) {
-    return bad(fmt::format("the image processor makes frames of {} pixels, the vision tower takes {}",
-                           config.tiling.tile_size, vision.image_size));
-  }
   return {};
 }
 
+Result<void> check_architecture(const Json& json, const std::string& where) {
+  const Json& model_type = json.contains("model_type") ? json["model_type"] : Json();
+  if (model_type != "idefics3" && model_type != "smolvlm") {
+    return fail(ErrorCode::kInvalidModel,
+                fmt::format("{}: model_type {} is not supported; expected \"idefics3\" or \"smolvlm\"", where,
+                            shorten(model_type.dump())));
+  }
+  // Other heads over the same body have weights of the same names.
+  const Json architectures = json.value("architectures", Json());
+  if (architectures.is_null() || (architectures.is_array() && architectures.empty())) return {};
+  for (const Json& name : architectures) {
+    if (name == "Idefics3ForConditionalGeneration" || name == "SmolVLMForConditionalGeneration") return {};
+  }
+  return fail(
+      ErrorCode::kInvalidModel,
+      fmt::format("{}: architectures {} is not supported; expected Idefics3ForConditionalGeneration or "
+                  "SmolVLMForConditionalGeneration",
+                  where, shorten(architectures.dump())));
+}
+
 /// The image processor's object, wherever this checkpoint keeps it.
-Result<image::TilingConfig> load_tiling(const fs::path& directory, std::size_t image_size) {
+Result<image::TilingConfig> load_tiling(const fs::path& directory, std::size_t image_size,
+                                        std::size_t tokens_per_frame) {
   const fs::path older = directory / "preprocessor_config.json";
   const fs::path newer = directory / "processor_config.json";
   Json object = Json::object();
   std::string where = older.string();
   if (fs::exists(newer)) {
-    FOVEA_TRY(Json processor, read_json_file(newer));
+    FOVEA_TRY(Json processor, read_checkpoint_json(newer));
     ConfigReader reader(processor, newer.string());
+    std::size_t image_seq_len = tokens_per_frame;
+    reader.size("image_seq_len", image_seq_len);
+    if (image_seq_len != tokens_per_frame) {
+      return fail(ErrorCode::kInvalidModel,
+                  fmt::format("{}: image_seq_len is {}, but config.json makes {} tokens of a frame",
+                              newer.string(), image_seq_len, tokens_per_frame));
+    }
     if (reader.has("image_processor")) {
       object = reader.object("image_processor");
       where = newer.string();
@@ -109,12 +135,17 @@ Result<image::TilingConfig> load_tiling(const fs::path& directory, std::size_t i
     FOVEA_CHECK_OK(reader.status());
   }
   if (object.empty()) {
-    FOVEA_TRY(object, read_json_file(older));
+    FOVEA_TRY(object, read_checkpoint_json(older));
   }
   auto tiling = image::TilingConfig::from_json(object);
   if (!tiling) return with_context(std::move(tiling).error(), where);
   // A processor that does not say its tile size fits the tower that it was made for.
   if (!object.contains("max_image_size")) tiling->tile_size = static_cast<int>(image_size);
+  if (static_cast<std::size_t>(tiling->tile_size) != image_size) {
+    return fail(ErrorCode::kInvalidModel,
+                fmt::format("{}: the image processor makes frames of {} pixels, the vision tower takes {}",
+                            where, tiling->tile_size, image_size));
+  }
   return *tiling;
 }
 
@@ -136,18 +167,21 @@ Result<std::vector<std::int32_t>> parse_eos(const Json& object, const std::strin
 /// The reference's order: generation_config, then the tokenizer's eos_token, then text_config.
 Result<std::vector<std::int32_t>> load_eos(const fs::path& directory, const Json& config) {
   if (const fs::path path = directory / "generation_config.json"; fs::exists(path)) {
-    FOVEA_TRY(const Json generation, read_json_file(path));
+    FOVEA_TRY(const Json generation, read_checkpoint_json(path));
     FOVEA_TRY(auto ids, parse_eos(generation, path.string()));
     if (!ids.empty()) return ids;
   }
   if (const fs::path path = directory / "tokenizer_config.json"; fs::exists(path)) {
-    FOVEA_TRY(const Json tokenizer, read_json_file(path));
-    if (tokenizer.is_object() && tokenizer.contains("eos_token") && tokenizer["eos_token"].is_string()) {
-      FOVEA_TRY(const Json file, read_json_file(directory / "tokenizer.json"));
+    FOVEA_TRY(const Json tokenizer, read_checkpoint_json(path));
+    // A text, or in older files an object with the text.
+    Json eos = tokenizer.is_object() ? tokenizer.value("eos_token", Json()) : Json();
+    if (eos.is_object()) eos = eos.value("content", Json());
+    if (eos.is_string()) {
+      FOVEA_TRY(const Json file, read_checkpoint_json(directory / "tokenizer.json"));
       const Json added = file.is_object() ? file.value("added_tokens", Json::array()) : Json::array();
       for (const Json& token : added) {
-        if (token.is_object() && token.value("content", Json()) == tokenizer["eos_token"] &&
-            token.contains("id") && token["id"].is_number_unsigned()) {
+        if (token.is_object() && token.value("content", Json()) == eos && token.contains("id") &&
+            token["id"].is_number_unsigned()) {
           return std::vector{token["id"].get<std::int32_t>()};
         }
       }
@@ -169,19 +203,12 @@ Result<std::vector<std::int32_t>> load_eos(const fs::path& directory, const Json
 
 Result<Config> Config::load(const fs::path& directory) {
   const fs::path path = directory / "config.json";
-  FOVEA_TRY(const Json json, read_json_file(path));
+  FOVEA_TRY(const Json json, read_checkpoint_json(path));
   const std::string where = path.string();
   ConfigReader reader(json, where);
   FOVEA_CHECK_OK(reader.status());
 
-  const std::string model_type = json.contains("model_type") && json["model_type"].is_string()
-                                     ? json["model_type"].get<std::string>()
-                                     : std::string("(none)");
-  if (model_type != "idefics3" && model_type != "smolvlm") {
-    return fail(ErrorCode::kInvalidModel,
-                fmt::format("{}: model_type \"{}\" is not supported; expected \"idefics3\" or \"smolvlm\"",
-                            where, model_type));
-  }
+  FOVEA_CHECK_OK(check_architecture(json, where));
   Config config;
   FOVEA_TRY(config.vision, parse_vision(reader.object("vision_config"), where));
   FOVEA_TRY(config.text, parse_text(reader.object("text_config"), where));
@@ -189,9 +216,9 @@ Result<Config> Config::load(const fs::path& directory) {
       .token_id("image_token_id", config.image_token_id)
       .flag("tie_word_embeddings", config.tie_word_embeddings);
   FOVEA_CHECK_OK(reader.status());
-  FOVEA_TRY(config.tiling, load_tiling(directory, config.vision.image_size));
-  FOVEA_TRY(config.eos_token_ids, load_eos(directory, json));
   FOVEA_CHECK_OK(check_consistency(config, where));
+  FOVEA_TRY(config.tiling, load_tiling(directory, config.vision.image_size, config.tokens_per_frame()));
+  FOVEA_TRY(config.eos_token_ids, load_eos(directory, json));
   return config;
 }
 

@@ -58,7 +58,7 @@ struct Config {
     return vision.patches() / (scale_factor * scale_factor);
   }
 
-  /// Errors: kNotFound, kInvalidModel (naming the file, the key and what was expected).
+  /// Errors: kNotFound, kIo, kInvalidModel (naming the file, the key and what was expected).
   static Result<Config> load(const std::filesystem::path& directory);
 };
 
