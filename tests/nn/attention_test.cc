@@ -1,0 +1,157 @@
+#include "nn/attention.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "nn/random_values.h"
+
+// Attention against the formula in double precision, for every instruction set of this processor.
+
+namespace fovea::nn {
+namespace {
+
+/// softmax(q K^T / sqrt(d)) V of one query over `seen` positions; k, v: [position, head] with this stride.
+std::vector<double> attend(const float* q, const float* k, const float* v, std::size_t seen,
+                           std::size_t stride, std::size_t head_dim) {
+  std::vector<double> scores(seen);
+  double highest = -INFINITY;
+  for (std::size_t i = 0; i < seen; ++i) {
+    for (std::size_t d = 0; d < head_dim; ++d)
+      scores[i] += static_cast<double>(q[d]) * static_cast<double>(k[i * stride + d]);
+    scores[i] /= std::sqrt(static_cast<double>(head_dim));
+    highest = std::max(highest, scores[i]);
+  }
+  double sum = 0;
+  for (double& score : scores) sum += score = std::exp(score - highest);
+  std::vector<double> out(head_dim);
+  for (std::size_t i = 0; i < seen; ++i) {
+    for (std::size_t d = 0; d < head_dim; ++d)
+      out[d] += scores[i] / sum * static_cast<double>(v[i * stride + d]);
+  }
+  return out;
+}
+
+void expect_near(const float* found, const std::vector<double>& expected, const std::string& where) {
+  for (std::size_t d = 0; d < expected.size(); ++d) ASSERT_NEAR(found[d], expected[d], 2e-5) << where;
+}
+
+struct VisionCase {
+  std::size_t frames, tokens, heads, head_dim;
+};
+constexpr VisionCase kVision[] = {
+    {1, 1, 1, 16}, {2, 36, 3, 24}, {3, 25, 2, 72}, {1, 130, 1, 9}, {2, 64, 4, 64}};
+
+std::vector<float> bidirectional(const VisionCase& size, const std::vector<float>& q,
+                                 const std::vector<float>& k, const std::vector<float>& v,
+                                 const kernels::Kernels& kernels, std::size_t threads) {
+  WorkerTeam team(threads);
+  std::vector<float> out(q.size());
+  bidirectional_attention({kernels, team}, {size.heads, size.heads, size.head_dim}, q.data(), k.data(),
+                          v.data(), size.frames, size.tokens, out.data());
+  return out;
+}
+
+TEST(BidirectionalAttentionTest, EveryTokenSeesAllTokensOfItsFrameAndNoOther) {
+  for (const kernels::Kernels* kernels : kernels::supported_kernels()) {
+    for (const VisionCase& size : kVision) {
+      const std::size_t width = size.heads * size.head_dim;
+      const std::size_t total = size.frames * size.tokens * width;
+      const auto q = random_values(total, 1);
+      const auto k = random_values(total, 2);
+      const auto v = random_values(total, 3);
+      const auto out = bidirectional(size, q, k, v, *kernels, 2);
+      for (std::size_t token = 0; token < size.frames * size.tokens; ++token) {
+        for (std::size_t head = 0; head < size.heads; ++head) {
+          const std::size_t at = token * width + head * size.head_dim;
+          const std::size_t frame = token / size.tokens * size.tokens * width + head * size.head_dim;
+          expect_near(
+              out.data() + at,
+              attend(q.data() + at, k.data() + frame, v.data() + frame, size.tokens, width, size.head_dim),
+              fmt::format("{}: {} frames of {} tokens, head_dim {}: token {} head {}", kernels->isa,
+                          size.frames, size.tokens, size.head_dim, token, head));
+        }
+      }
+      EXPECT_EQ(bidirectional(size, q, k, v, *kernels, 1), out) << kernels->isa;
+      EXPECT_EQ(bidirectional(size, q, k, v, *kernels, 3), out) << kernels->isa;
+    }
+  }
+}
+
+TEST(BidirectionalAttentionTest, LargeScoresDoNotOverflow) {
+  const VisionCase size{1, 20, 1, 16};
+  const auto q = random_values(320, 4, 100.0F);
+  const auto v = random_values(320, 5);
+  for (const kernels::Kernels* kernels : kernels::supported_kernels()) {
+    for (const float value : bidirectional(size, q, q, v, *kernels, 1)) EXPECT_TRUE(std::isfinite(value));
+  }
+}
+
+struct TextCase {
+  std::size_t heads, key_value_heads, head_dim, start, tokens;
+};
+constexpr TextCase kText[] = {{1, 1, 16, 0, 1},  {6, 2, 16, 0, 70},  {4, 1, 24, 0, 33}, {4, 4, 20, 7, 30},
+                              {3, 1, 64, 50, 1}, {9, 3, 10, 25, 26}, {2, 2, 8, 129, 3}};
+
+std::vector<float> causal(const TextCase& size, const std::vector<float>& q, const std::vector<float>& k,
+                          const std::vector<float>& v, const kernels::Kernels& kernels, std::size_t threads,
+                          std::size_t room = 0) {
+  const AttentionShape shape{size.heads, size.key_value_heads, size.head_dim};
+  const std::size_t positions = size.start + size.tokens;
+  KeyValueCache cache(shape, positions + room);
+  EXPECT_EQ(cache.capacity(), positions + room);
+  // What came before was appended in pieces.
+  const std::size_t row = size.key_value_heads * size.head_dim;
+  for (std::size_t at = 0; at < positions;) {
+    const std::size_t count = std::min<std::size_t>(at == 0 ? 5 : 11, positions - at);
+    cache.append(k.data() + at * row, v.data() + at * row, at, count);
+    at += count;
+  }
+  WorkerTeam team(threads);
+  std::vector<float> out(q.size());
+  causal_attention({kernels, team}, shape, q.data(), size.tokens, cache, size.start, out.data());
+  return out;
+}
+
+TEST(CausalAttentionTest, ATokenSeesItselfAndWhatIsBeforeItThroughItsGroupsHead) {
+  for (const kernels::Kernels* kernels : kernels::supported_kernels()) {
+    for (const TextCase& size : kText) {
+      const std::size_t width = size.heads * size.head_dim;
+      const std::size_t row = size.key_value_heads * size.head_dim;
+      const std::size_t positions = size.start + size.tokens;
+      const auto q = random_values(size.tokens * width, 6);
+      const auto k = random_values(positions * row, 7);
+      const auto v = random_values(positions * row, 8);
+      const auto out = causal(size, q, k, v, *kernels, 2);
+      for (std::size_t token = 0; token < size.tokens; ++token) {
+        for (std::size_t head = 0; head < size.heads; ++head) {
+          const std::size_t shared = head / (size.heads / size.key_value_heads) * size.head_dim;
+          const std::size_t at = token * width + head * size.head_dim;
+          expect_near(out.data() + at,
+                      attend(q.data() + at, k.data() + shared, v.data() + shared, size.start + token + 1, row,
+                             size.head_dim),
+                      fmt::format("{}: {}/{} heads of {}, start {}: token {} head {}", kernels->isa,
+                                  size.heads, size.key_value_heads, size.head_dim, size.start, token, head));
+        }
+      }
+      EXPECT_EQ(causal(size, q, k, v, *kernels, 1), out) << kernels->isa;
+      EXPECT_EQ(causal(size, q, k, v, *kernels, 3), out) << kernels->isa;
+    }
+  }
+}
+
+TEST(CausalAttentionTest, UnusedRoomInTheCacheChangesNoBit) {
+  const TextCase size{4, 2, 16, 10, 40};
+  const auto q = random_values(40 * 64, 9);
+  const auto k = random_values(50 * 32, 10);
+  const auto v = random_values(50 * 32, 11);
+  for (const kernels::Kernels* kernels : kernels::supported_kernels()) {
+    const auto tight = causal(size, q, k, v, *kernels, 1);
+    EXPECT_EQ(causal(size, q, k, v, *kernels, 1, 1), tight) << kernels->isa;
+    EXPECT_EQ(causal(size, q, k, v, *kernels, 1, 1000), tight) << kernels->isa;
+  }
+}
+
+}  // namespace
+}  // namespace fovea::nn
