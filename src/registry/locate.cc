@@ -81,8 +81,10 @@ std::string model_name(const fs::path& directory) {
 Result<std::string> model_version(const fs::path& directory) {
   std::vector<fs::path> files;
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
-    if (entry.is_regular_file(error) && decides_answers(entry.path())) files.push_back(entry.path());
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+    std::error_code leads_nowhere;
+    if (entry->is_regular_file(leads_nowhere) && decides_answers(entry->path()))
+      files.push_back(entry->path());
   }
   if (error) return fail(ErrorCode::kIo, fmt::format("{}: {}", directory.string(), error.message()));
   std::ranges::sort(files);

@@ -4,18 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <fstream>
-#include <functional>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <span>
 #include <string_view>
 
 #include "base/file.h"
-#include "synth/random.h"
 #include "synth/tokenizer.h"
+#include "synth/weights.h"
 #include "tensor/dtype.h"
 #include "tensor/safetensors.h"
 
@@ -25,117 +21,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-struct Preset {
-  const char* name;
-  std::size_t layers, hidden, intermediate, heads, key_value_heads;
-};
-
-// The vision tower, the tile and the vocabulary are the same in both.
-constexpr std::size_t kHeadDim = 64, kVocab = 49'280;
-constexpr std::size_t kVisionLayers = 12, kVisionHidden = 768, kVisionIntermediate = 3072;
-constexpr std::size_t kPatch = 16, kPatches = 1024, kScaleFactor = 4;
-constexpr std::array<Preset, 2> kPresets{
-    {{"smolvlm-500m", 32, 960, 2560, 15, 5}, {"smolvlm-256m", 30, 576, 1536, 9, 3}}};
-
-// Outlier channels: rows of an early projection into the residual stream are enlarged, so that the channel
-// stays large in every later layer and through its norms.
-constexpr std::size_t kOutlierChannels = 6;
-constexpr float kOutlierFactor = 40.0F;
-
-struct TensorPlan {
-  std::string name;
-  std::vector<std::size_t> shape;
-  float deviation;          // of its values
-  float mean = 0.0F;        // 1 for the weights of norms
-  bool large_rows = false;  // the rows of the outlier channels are enlarged
-};
-
-std::vector<TensorPlan> plan_tensors(const Preset& preset, bool outliers) {
-  std::vector<TensorPlan> plan;
-  const auto matrix = [&](const std::string& name, std::size_t out, std::size_t in) -> TensorPlan& {
-    return plan.emplace_back(
-        TensorPlan{.name = name, .shape = {out, in}, .deviation = 1.0F / std::sqrt(static_cast<float>(in))});
-  };
-  const auto norm = [&](const std::string& name, std::size_t size) {
-    plan.push_back({.name = name + ".weight", .shape = {size}, .deviation = 0.1F, .mean = 1.0F});
-  };
-  const auto bias = [&](const std::string& name, std::size_t size) {
-    plan.push_back({.name = name + ".bias", .shape = {size}, .deviation = 0.02F});
-  };
-
-  const std::size_t hidden = preset.hidden;
-  const std::size_t q = preset.heads * kHeadDim;
-  const std::size_t kv = preset.key_value_heads * kHeadDim;
-  plan.push_back(
-      {.name = "model.text_model.embed_tokens.weight", .shape = {kVocab, hidden}, .deviation = 1.0F});
-  for (std::size_t i = 0; i < preset.layers; ++i) {
-    const std::string layer = fmt::format("model.text_model.layers.{}.", i);
-    norm(layer + "input_layernorm", hidden);
-    matrix(layer + "self_attn.q_proj.weight", q, hidden);
-    matrix(layer + "self_attn.k_proj.weight", kv, hidden);
-    matrix(layer + "self_attn.v_proj.weight", kv, hidden);
-    matrix(layer + "self_attn.o_proj.weight", hidden, q);
-    norm(layer + "post_attention_layernorm", hidden);
-    matrix(layer + "mlp.gate_proj.weight", preset.intermediate, hidden);
-    matrix(layer + "mlp.up_proj.weight", preset.intermediate, hidden);
-    matrix(layer + "mlp.down_proj.weight", hidden, preset.intermediate).large_rows = outliers && i == 1;
-  }
-  norm("model.text_model.norm", hidden);
-  matrix("lm_head.weight", kVocab, hidden);
-
-  const std::string vision = "model.vision_model.";
-  plan.push_back({.name = vision + "embeddings.patch_embedding.weight",
-                  .shape = {kVisionHidden, 3, kPatch, kPatch},
-                  .deviation = 1.0F / std::sqrt(static_cast<float>(3 * kPatch * kPatch))});
-  bias(vision + "embeddings.patch_embedding", kVisionHidden);
-  plan.push_back({.name = vision + "embeddings.position_embedding.weight",
-                  .shape = {kPatches, kVisionHidden},
-                  .deviation = 0.3F});
-  for (std::size_t i = 0; i < kVisionLayers; ++i) {
-    const std::string layer = fmt::format("{}encoder.layers.{}.", vision, i);
-    const auto biased = [&](const std::string& name, std::size_t out, std::size_t in) {
-      bias(layer + name, out);
-      matrix(layer + name + ".weight", out, in).large_rows = outliers && i == 1 && name == "mlp.fc2";
-    };
-    for (const char* name : {"layer_norm1", "layer_norm2"}) {
-      bias(layer + name, kVisionHidden);
-      norm(layer + name, kVisionHidden);
-    }
-    for (const char* name : {"q_proj", "k_proj", "v_proj", "out_proj"}) {
-      biased(fmt::format("self_attn.{}", name), kVisionHidden, kVisionHidden);
-    }
-    biased("mlp.fc1", kVisionIntermediate, kVisionHidden);
-    biased("mlp.fc2", kVisionHidden, kVisionIntermediate);
-  }
-  bias(vision + "post_layernorm", kVisionHidden);
-  norm(vision + "post_layernorm", kVisionHidden);
-  matrix("model.connector.modality_projection.proj.weight", hidden,
-         kVisionHidden * kScaleFactor * kScaleFactor);
-  std::ranges::sort(plan, {}, &TensorPlan::name);
-  return plan;
-}
-
-std::size_t elements(const TensorPlan& plan) {
-  return std::accumulate(plan.shape.begin(), plan.shape.end(), std::size_t{1}, std::multiplies<>());
-}
-
-std::vector<tensor::BFloat16> fill(const TensorPlan& plan, std::uint64_t seed) {
-  Random random(seed);
-  std::vector<tensor::BFloat16> values(elements(plan));
-  for (auto& value : values) value = tensor::to_bfloat16(plan.mean + plan.deviation * random.normal());
-  if (plan.large_rows) {
-    const std::size_t columns = plan.shape[1];
-    for (std::size_t channel = 0; channel < kOutlierChannels; ++channel) {
-      const std::size_t row = random.below(plan.shape[0]);
-      for (std::size_t i = 0; i < columns; ++i) {
-        auto& value = values[row * columns + i];
-        value = tensor::to_bfloat16(kOutlierFactor * tensor::to_float(value));
-      }
-    }
-  }
-  return values;
-}
-
 Result<void> write_weights(const std::vector<TensorPlan>& plan, std::uint64_t seed, const fs::path& path,
                            const Progress& progress) {
   std::vector<tensor::NamedTensor> header;
@@ -143,7 +28,7 @@ Result<void> write_weights(const std::vector<TensorPlan>& plan, std::uint64_t se
   for (const TensorPlan& tensor : plan) {
     header.push_back(
         {.name = tensor.name, .dtype = tensor::DType::kBF16, .shape = tensor.shape, .bytes = {}});
-    total += elements(tensor) * sizeof(tensor::BFloat16);
+    total += tensor.elements() * sizeof(tensor::BFloat16);
   }
   const fs::path part = path.string() + ".part";
   std::ofstream file(part, std::ios::binary);
@@ -151,7 +36,7 @@ Result<void> write_weights(const std::vector<TensorPlan>& plan, std::uint64_t se
   file.write(head.data(), static_cast<std::streamsize>(head.size()));
   std::size_t done = 0;
   for (std::size_t i = 0; i < plan.size() && file; ++i) {
-    const auto values = fill(plan[i], seed * 1'000'003 + i);
+    const auto values = fill_tensor(plan[i], seed * 1'000'003 + i);
     const auto bytes = std::as_bytes(std::span(values));
     file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     done += bytes.size();
@@ -229,6 +114,14 @@ std::vector<std::pair<const char*, std::string>> small_files(const Preset& prese
           {"config.json", config_json(preset).dump(2)}};
 }
 
+Result<const Preset*> find_preset(const std::string& name) {
+  for (const Preset& preset : kPresets) {
+    if (name == preset.name) return &preset;
+  }
+  return fail(ErrorCode::kUsage,
+              fmt::format("no preset \"{}\"; there is: {}", name, fmt::join(checkpoint_presets(), ", ")));
+}
+
 }  // namespace
 
 std::vector<std::string> checkpoint_presets() {
@@ -237,13 +130,16 @@ std::vector<std::string> checkpoint_presets() {
   return names;
 }
 
+Result<void> write_configuration(const CheckpointOptions& options, const fs::path& directory) {
+  FOVEA_TRY(const Preset* preset, find_preset(options.preset));
+  FOVEA_CHECK_OK(write_file(directory / "tokenizer.json", random_tokenizer_json(options.seed)));
+  for (const auto& [name, text] : small_files(*preset)) FOVEA_CHECK_OK(write_file(directory / name, text));
+  return {};
+}
+
 Result<void> write_checkpoint(const CheckpointOptions& options, const fs::path& directory,
                               const Progress& progress) {
-  const auto preset = std::ranges::find(kPresets, std::string_view(options.preset), &Preset::name);
-  if (preset == kPresets.end()) {
-    return fail(ErrorCode::kUsage, fmt::format("no preset \"{}\"; there is: {}", options.preset,
-                                               fmt::join(checkpoint_presets(), ", ")));
-  }
+  FOVEA_TRY(const Preset* preset, find_preset(options.preset));
   std::error_code error;
   fs::create_directories(directory, error);
   if (!fs::is_directory(directory)) {
@@ -255,9 +151,7 @@ Result<void> write_checkpoint(const CheckpointOptions& options, const fs::path& 
   }
   FOVEA_CHECK_OK(write_weights(plan_tensors(*preset, options.outliers), options.seed,
                                directory / "model.safetensors", progress));
-  FOVEA_CHECK_OK(write_file(directory / "tokenizer.json", random_tokenizer_json(options.seed)));
-  for (const auto& [name, text] : small_files(*preset)) FOVEA_CHECK_OK(write_file(directory / name, text));
-  return {};
+  return write_configuration(options, directory);
 }
 
 }  // namespace fovea::synth
