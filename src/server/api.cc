@@ -171,7 +171,7 @@ Result<void> Api::check_recognize(const RequestHead& head) const {
   const std::string_view media = content_type == nullptr ? "" : media_type(*content_type);
   const bool is_image = media.size() > 6 && equal_ignoring_case(media.substr(0, 6), "image/");
   // A body without a type is taken as bytes (RFC 9110, 8.3).
-  if (is_multipart(head)) {
+  if (content_type != nullptr && equal_ignoring_case(media, kMultipart)) {
     FOVEA_CHECK_OK(multipart_boundary(*content_type));
   } else if (content_type != nullptr && !is_image &&
              !equal_ignoring_case(media, "application/octet-stream")) {

@@ -245,6 +245,9 @@ void Server::Impl::finish() {
 Server::Server(recognize::Backend& backend, ServerOptions options)
     : impl_(std::make_unique<Impl>(backend, std::move(options))) {}
 
+// What could throw is the want of memory for one posted task; threads that cannot be told to end leave
+// nothing but the end of the process, which is what an exception from here means.
+// NOLINTNEXTLINE(bugprone-exception-escape)
 Server::~Server() {
   stop();
   wait();

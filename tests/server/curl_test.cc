@@ -30,6 +30,7 @@ class CurlTest : public ServerTest {
   static std::string run(const std::string& command) {
     std::string output;
     FILE* pipe = popen((command + " 2>/dev/null").c_str(), "r");
+    if (pipe == nullptr) return output;
     std::array<char, 4096> chunk{};
     while (const auto count = fread(chunk.data(), 1, chunk.size(), pipe)) output.append(chunk.data(), count);
     pclose(pipe);

@@ -89,10 +89,12 @@ TEST_F(EndpointsTest, RefusesUnknownAndRepeatedParameters) {
 
 TEST_F(EndpointsTest, RefusesFormsThatAreNotOneFile) {
   const std::string file = form_part("name=\"file\"; filename=\"a\"", "x");
+  const std::string two_files = file + file + kFormEnd;
+  const std::string unknown_field = file + form_part("name=\"mode\"", "x") + kFormEnd;
   for (const std::string& form :
-       {file + file + kFormEnd, form_part("name=\"task\"", "pizza") + kFormEnd, kFormEnd, std::string(), file,
-        form_part("name=\"file\"; filename=\"\"", "") + kFormEnd,
-        file + form_part("name=\"mode\"", "x") + kFormEnd, std::string("no boundary anywhere")}) {
+       {two_files, form_part("name=\"task\"", "pizza") + kFormEnd, kFormEnd, std::string(), file,
+        form_part("name=\"file\"; filename=\"\"", "") + kFormEnd, unknown_field,
+        std::string("no boundary anywhere")}) {
     expect_problem(post_form("/recognize", form), 400, "invalid_argument");
   }
   expect_problem(post("/recognize", file + kFormEnd, "Content-Type: multipart/form-data\r\n"), 400,

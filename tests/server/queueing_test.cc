@@ -38,6 +38,7 @@ TEST_F(QueueingTest, ServesFiftyClientsAtOnce) {
   start();
   std::vector<std::thread> threads;
   std::atomic<int> good{0};
+  threads.reserve(50);
   for (int i = 0; i < 50; ++i) {
     threads.emplace_back([&, i] {
       auto client = connect();
@@ -65,6 +66,7 @@ TEST_F(QueueingTest, RefusesWhatDoesNotFitTheQueue) {
   std::vector<std::thread> threads;
   std::atomic<int> served{0};
   std::atomic<int> refused{0};
+  threads.reserve(9);
   for (int i = 0; i < 9; ++i) {
     threads.emplace_back([&] {
       const auto response = ask(picture("more"));
@@ -198,6 +200,7 @@ TEST_F(QueueingTest, StopsAtOnceWithNothingInFlight) {
 TEST_F(QueueingTest, MayBeStoppedRepeatedlyAndFromAnywhere) {
   start();
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) threads.emplace_back([this] { stop(); });
   for (auto& thread : threads) thread.join();
   stop();

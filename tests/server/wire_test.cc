@@ -12,6 +12,7 @@ namespace fovea::testing {
 namespace {
 
 using std::chrono::milliseconds;
+using std::string_literals::operator""s;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -149,7 +150,9 @@ TEST_F(WireTest, LetsTheSenderOfAFarTooLargeBodySeeTheRefusal) {
   start();
   auto client = connect();
   // The whole upload is sent before the answer is read, as simple clients do: it must not be reset.
-  EXPECT_TRUE(client.send(make_request("POST", "/recognize", std::string(20'000'000, 'x'))));
+  std::string body;
+  body.resize(20'000'000, 'x');
+  EXPECT_TRUE(client.send(make_request("POST", "/recognize", body)));
   const auto response = client.receive();
   ASSERT_TRUE(response);
   expect_problem(*response, 413, "too_large");
@@ -200,7 +203,7 @@ TEST_F(WireTest, AnswersMalformedRequestsAndGoesOn) {
       {"GET / HTTP/1.1\r\nHost: a\n\n", 400},
       {"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400},
       {"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400},
-      {std::string("GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n", 30), 400},
+      {"GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n"s, 400},
       {"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"GET healthz HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 400},
