@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the reference outputs where transformers is installed, and packs them into DIR/golden.tar.gz.
-# Usage: on_device.sh DIR
+# Usage: tests/golden/make.sh DIR, from the root of the source tree
 set -eu
 out=$1
 work=$(mktemp -d)
