@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "tasks/task.h"
 
 namespace fovea::evaluate {
 namespace {
@@ -87,6 +88,9 @@ Result<Evaluation> evaluate(recognize::Backend& backend, const std::string& task
   if (examples.empty()) return fail(ErrorCode::kInvalidArgument, "the manifest names no pictures");
   Evaluation evaluation;
   evaluation.model = backend.models().front().id;
+  if (const tasks::Task* known = tasks::find_task(task)) {
+    for (const tasks::Field& field : known->fields) evaluation.fields.emplace_back(field.name, Count{});
+  }
   std::vector<double> latencies;
   for (std::size_t i = 0; i < examples.size(); ++i) {
     const Example& example = examples[i];
@@ -105,6 +109,7 @@ Result<Evaluation> evaluate(recognize::Backend& backend, const std::string& task
     compare(evaluation, example, answer);
     if (progress) progress(i + 1, example, answer);
   }
+  std::erase_if(evaluation.fields, [](const auto& field) { return field.second.compared == 0; });
   std::ranges::sort(latencies);
   if (!latencies.empty()) {
     evaluation.p50_ms = percentile(latencies, 0.50);

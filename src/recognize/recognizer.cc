@@ -6,6 +6,7 @@
 #include <random>
 
 #include "base/clock.h"
+#include "base/shorten.h"
 #include "registry/locate.h"
 #include "tasks/task.h"
 
@@ -65,8 +66,10 @@ Result<nlohmann::ordered_json> Recognizer::read_fields(const Request& request, T
   timings.prefill_ms = generation.prefill_ms;
   timings.decode_ms = generation.decode_ms;
   if (!generation.stopped) {
-    return fail(ErrorCode::kInvalidOutput,
-                fmt::format("the model's answer did not end within {} tokens", generation.token_ids.size()));
+    return fail(
+        ErrorCode::kInvalidOutput,
+        fmt::format("the model's answer did not end within {} tokens; it begins: {}",
+                    generation.token_ids.size(), nlohmann::json(shorten(generation.text, 120)).dump()));
   }
   return tasks::parse_answer(*task, generation.text);
 }
