@@ -6,6 +6,11 @@
 
 namespace fovea::cli {
 
+void report_failure(const std::string& file, const Error& error) {
+  const bool named = error.message.starts_with(file);
+  fmt::print(stderr, "fovea: {}{}{}\n", named ? "" : file, named ? "" : ": ", error.message);
+}
+
 int report(const Error& error) {
   fmt::print(stderr, "fovea: {}\n", error.message);
   return exit_code(error.code);
@@ -16,13 +21,19 @@ void ModelOptions::add_to(CLI::App& command, bool model_required) {
       command.add_option("--model", model, "A checkpoint directory, or the name of a model")
           ->envname("FOVEA_MODEL")
           ->type_name("NAME|DIR");
-  if (model_required) option->required();
+  if (model_required) {
+    option->required();
+  } else {
+    option->capture_default_str();
+  }
   command.add_option("--dtype", dtype, "Compute with weights of this type: f32 or bf16 (default: as stored)")
       ->envname("FOVEA_DTYPE")
-      ->check(CLI::IsMember({"f32", "bf16", "int8", "int4"}));
+      ->type_name("TYPE")
+      ->check(CLI::IsMember({"f32", "bf16", "int8", "int4"}).description(""));
   command.add_option("--threads", threads, "Threads to compute with (default: every processor)")
       ->envname("FOVEA_THREADS")
-      ->check(CLI::Range(1, 1024));
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024).description(""));
 }
 
 Result<engine::GeneratorOptions> ModelOptions::generator_options() const {

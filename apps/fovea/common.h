@@ -14,6 +14,9 @@ inline constexpr const char* kDefaultModel = "card-reader-s";
 /// Prints "fovea: message" on standard error and gives the exit code that goes with the error.
 int report(const Error& error);
 
+/// Prints "fovea: file: message" for a picture that could not be read; what surrounds it goes on.
+void report_failure(const std::string& file, const Error& error);
+
 /// Options that every command with a model has.
 struct ModelOptions {
   std::string model;

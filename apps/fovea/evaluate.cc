@@ -54,11 +54,13 @@ Result<int> run_evaluate(const EvaluateArguments& arguments) {
     return fail(ErrorCode::kUsage, fmt::format("no task \"{}\"; there is: {}", arguments.task,
                                                fmt::join(tasks::task_names(), ", ")));
   }
+  const auto models = split(arguments.model.model);
+  if (models.empty()) return fail(ErrorCode::kUsage, "--model names no model");
   FOVEA_TRY(const auto options, arguments.model.generator_options());
   FOVEA_TRY(const auto examples, evaluate::read_manifest(arguments.data));
   nlohmann::ordered_json results = nlohmann::ordered_json::array();
   bool any_failed = false;
-  for (const std::string& name : split(arguments.model.model)) {
+  for (const std::string& name : models) {
     FOVEA_TRY(const auto directory, registry::locate_model(name));
     FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options));
     Progress progress(examples.size());
@@ -66,7 +68,7 @@ Result<int> run_evaluate(const EvaluateArguments& arguments) {
                                 const recognize::Recognition& answer) {
       if (!answer.ok()) {
         progress.clear();
-        fmt::print(stderr, "fovea: {}: {}\n", answer.file, answer.error->message);
+        report_failure(answer.file, *answer.error);
       }
       progress.show(done);
     };
@@ -76,7 +78,9 @@ Result<int> run_evaluate(const EvaluateArguments& arguments) {
     if (!arguments.json) print_table(evaluation);
     results.push_back(evaluation.to_json());
   }
-  if (arguments.json) fmt::print("{}\n", nlohmann::ordered_json{{"results", results}}.dump());
+  if (arguments.json)
+    fmt::print("{}\n", nlohmann::ordered_json{{"results", results}}.dump(
+                           -1, ' ', false, nlohmann::json::error_handler_t::replace));
   return any_failed ? 1 : 0;
 }
 

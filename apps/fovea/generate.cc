@@ -105,7 +105,8 @@ void add_generate(CLI::App& app, Action& action) {
   command->add_option("--prompt", arguments->prompt, "The question")->required()->type_name("TEXT");
   command->add_option("--max-new-tokens", arguments->max_new_tokens, "Stop after so many tokens")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 20));
+      ->type_name("N")
+      ->check(CLI::Range(1, 1 << 20).description(""));
   command->add_flag("--ignore-eos", arguments->ignore_eos, "Never select an end-of-sequence token");
   command->add_option("--dump", arguments->dump, "Write pixel_values, image_features and logits to this file")
       ->type_name("F.safetensors");
@@ -114,7 +115,8 @@ void add_generate(CLI::App& app, Action& action) {
                    "f32, or bf16 to compare with a reference run that cast its rotary frequencies to bf16")
       ->capture_default_str()
       ->envname("FOVEA_ROPE_FREQUENCIES")
-      ->check(CLI::IsMember({"f32", "bf16"}));
+      ->type_name("TYPE")
+      ->check(CLI::IsMember({"f32", "bf16"}).description(""));
   command->add_flag("--json", arguments->json, "Print one JSON object with token ids and timings");
   command->callback([arguments, &action] {
     action = [arguments] {

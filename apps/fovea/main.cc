@@ -1,17 +1,40 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
 #include <exception>
+#include <new>
+#include <string>
+#include <system_error>
 
 #include "commands.h"
 
 namespace {
 
+/// "fovea generate: --prompt is required", and where to read on.
+std::string usage_message(const CLI::App* app, const CLI::Error& error) {
+  const auto commands = app->get_subcommands();
+  const std::string program = commands.empty() ? "fovea" : "fovea " + commands.front()->get_name();
+  return fmt::format("{}: {}\nTry: {} --help\n", program, error.what(), program);
+}
+
+/// The parser would only say that a subcommand is required. True where `name` is none.
+bool is_unknown_command(const CLI::App& app, const std::string& name) {
+  std::string known;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    if (command->get_name() == name) return false;
+    known += (known.empty() ? "" : ", ") + command->get_name();
+  }
+  fmt::print(stderr, "fovea: no command \"{}\"; there is: {}\nTry: fovea --help\n", name, known);
+  return true;
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"fovea: answers questions about images with small vision-language models, on CPUs", "fovea"};
   app.set_version_flag("--version", FOVEA_VERSION);
   app.require_subcommand(1);
+  app.failure_message(usage_message);
   fovea::cli::Action action;
   fovea::cli::add_recognize(app, action);
   fovea::cli::add_serve(app, action);
@@ -19,6 +42,7 @@ int run(int argc, char** argv) {
   fovea::cli::add_generate(app, action);
   fovea::cli::add_tokenize(app, action);
   fovea::cli::add_synth_checkpoint(app, action);
+  if (argc > 1 && argv[1][0] != '-' && is_unknown_command(app, argv[1])) return 2;
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -30,11 +54,25 @@ int run(int argc, char** argv) {
   return action();
 }
 
+/// What a buffer still holds may meet a full disk: an answer that nobody got is a failure.
+int flush_output(int code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  fmt::print(stderr, "fovea: cannot write to standard output: {}\n",
+             std::error_code(errno, std::generic_category()).message());
+  return code == 0 ? 1 : code;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
-    return run(argc, argv);
+    return flush_output(run(argc, argv));
+  } catch (const std::system_error& error) {
+    fmt::print(stderr, "fovea: {}\n", error.what());
+    return 1;
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "fovea: not enough memory\n");
+    return 1;
   } catch (const std::exception& error) {
     fmt::print(stderr, "fovea: internal error: {}\n", error.what());
     return 3;

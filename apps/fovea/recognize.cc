@@ -39,7 +39,8 @@ bool has_image_extension(const fs::path& path) {
 
 /// The pictures a command line names: files as they are, the image files below each folder in order, and "-"
 /// for one picture on standard input. Names that lead nowhere are kept: each fails by itself later.
-std::vector<std::string> expand_inputs(const std::vector<std::string>& inputs) {
+/// A folder without pictures is told and counted in `empty_folders`.
+std::vector<std::string> expand_inputs(const std::vector<std::string>& inputs, std::size_t& empty_folders) {
   std::vector<std::string> files;
   for (const std::string& input : inputs) {
     std::error_code error;
@@ -54,7 +55,10 @@ std::vector<std::string> expand_inputs(const std::vector<std::string>& inputs) {
       if (entry->is_regular_file(error) && has_image_extension(entry->path()))
         found.push_back(entry->path().string());
     }
-    if (found.empty()) fmt::print(stderr, "fovea: {}: no JPEG, PNG or WebP files in this folder\n", input);
+    if (found.empty()) {
+      fmt::print(stderr, "fovea: {}: no JPEG, PNG or WebP files in this folder\n", input);
+      ++empty_folders;
+    }
     std::ranges::sort(found);
     std::ranges::move(found, std::back_inserter(files));
   }
@@ -120,7 +124,8 @@ Result<int> run_recognize(const RecognizeArguments& arguments) {
   FOVEA_TRY(const auto directory, registry::locate_model(arguments.model.model));
   FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options));
 
-  const auto files = expand_inputs(arguments.inputs);
+  std::size_t empty_folders = 0;
+  const auto files = expand_inputs(arguments.inputs, empty_folders);
   if (files.empty()) return 1;
   const Table table(*task, files);
   Progress progress(files.size());
@@ -132,7 +137,7 @@ Result<int> run_recognize(const RecognizeArguments& arguments) {
     progress.clear();
     if (!answer.ok()) {
       ++failed;
-      fmt::print(stderr, "fovea: {}: {}\n", files[i], answer.error->message);
+      report_failure(files[i], *answer.error);
     }
     if (arguments.json) {
       fmt::print("{}\n", answer.to_json().dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
@@ -142,7 +147,7 @@ Result<int> run_recognize(const RecognizeArguments& arguments) {
     std::fflush(stdout);
   }
   if (failed > 0) fmt::print(stderr, "fovea: {} of {} pictures could not be read\n", failed, files.size());
-  return failed > 0 ? 1 : 0;
+  return failed + empty_folders > 0 ? 1 : 0;
 }
 
 }  // namespace

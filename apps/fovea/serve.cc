@@ -51,13 +51,15 @@ void add_serve(CLI::App& app, Action& action) {
                    "Refuse request bodies over this size")
       ->capture_default_str()
       ->envname("FOVEA_MAX_BODY_BYTES")
-      ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 30));
+      ->type_name("N")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 30).description(""));
   command
       ->add_option("--queue-capacity", arguments->server.queue_capacity,
                    "Requests that may wait for the model")
       ->capture_default_str()
       ->envname("FOVEA_QUEUE_CAPACITY")
-      ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}));
+      ->type_name("N")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}).description(""));
   arguments->model.model = kDefaultModel;
   arguments->model.add_to(*command, /*model_required=*/false);
   command->callback([arguments, &action] {

@@ -40,7 +40,9 @@ void add_synth_checkpoint(CLI::App& app, Action& action) {
   command->add_flag("--outliers", arguments->options.outliers,
                     "Plant channels with large activations, as trained checkpoints have");
   command->add_option("--seed", arguments->options.seed, "Other seeds give other weights")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber.description(""));
   command->add_option("directory", arguments->directory, "A new or empty directory")
       ->required()
       ->type_name("DIR");

@@ -74,7 +74,7 @@ std::expected<TemporaryFile, int> create_beside(const std::filesystem::path& pat
   return std::unexpected(EEXIST);
 }
 
-/// Writes and flushes; 0 or the system's error number.
+/// 0 or the system's error number.
 int write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t put = ::write(fd, bytes.data(), bytes.size());
@@ -82,9 +82,13 @@ int write_all(int fd, std::string_view bytes) {
     if (put < 0) return errno;
     bytes.remove_prefix(static_cast<std::size_t>(put));
   }
-  // Before the rename, or a power cut could leave the new name with no content; a full disk may show only
-  // here.
-  return ::fsync(fd) == 0 ? 0 : errno;
+  return 0;
+}
+
+/// A device or a pipe, such as /dev/stdout: to be written to, not to be replaced by a file.
+bool is_special(const std::filesystem::path& path) {
+  struct stat info{};
+  return ::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
 }
 
 }  // namespace
@@ -113,10 +117,19 @@ Result<void> write_file(const std::filesystem::path& path, std::string_view byte
   const auto failed = [&](int number) {
     return fail(ErrorCode::kIo, fmt::format("{}: cannot write: {}", path.string(), system_message(number)));
   };
+  if (is_special(path)) {
+    const Descriptor special(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    const int number = special.get() < 0 ? errno : write_all(special.get(), bytes);
+    if (number != 0) return failed(number);
+    return {};
+  }
   const auto temporary = create_beside(path);
   if (!temporary) return failed(temporary.error());
   const Descriptor descriptor(temporary->fd);
   int number = write_all(descriptor.get(), bytes);
+  // Before the rename, or a power cut could leave the new name with no content; a full disk may show only
+  // here.
+  if (number == 0 && ::fsync(descriptor.get()) != 0) number = errno;
   if (number == 0 && ::rename(temporary->path.c_str(), path.c_str()) != 0) number = errno;
   if (number != 0) {
     ::unlink(temporary->path.c_str());

@@ -16,7 +16,7 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t max
 
 /// Writes `bytes` to `path` through a temporary file beside it and a rename, so that a reader never sees half
 /// a file, whatever else writes it at the same time; the last writer wins. On an error the old file stays as
-/// it was. Errors: kIo.
+/// it was. A device or a pipe is written to as it is. Errors: kIo.
 Result<void> write_file(const std::filesystem::path& path, std::string_view bytes);
 
 /// A read-only memory map of a whole file; unmapped when destroyed. Movable.
