@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Installs the open-licence fonts from Debian 12 and writes Latin subsets of the
-# files that fonts.txt lists into a folder (default: .device/fonts, not tracked).
+# files that fonts.txt lists into a folder (default: build/fonts, not tracked).
 # usage: training/cards/fonts.sh [FOLDER]
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
-out="${1:-$here/../../.device/fonts}"
+out="${1:-$here/../../build/fonts}"
 
 packages=(
   python3-fonttools fonts-adf-accanthis fonts-adf-berenis fonts-adf-gillius

@@ -9,7 +9,7 @@ out=$1 seconds=$2
 shift 2
 here="$(cd "$(dirname "$0")" && pwd)"
 work=$(mktemp -d)
-fonts=${FONTS:-.device/fonts}
+fonts=${FONTS:-build/fonts}
 
 (
   for split in clean camera; do

@@ -1,6 +1,6 @@
 """Trains the card reader for a fixed time and exports it.
 
-usage: train.py --seconds 420 --fonts .device/fonts --out OUT [--resume DIR_OR_CHECKPOINT]
+usage: train.py --seconds 420 --fonts build/fonts --out OUT [--resume DIR_OR_CHECKPOINT]
 The schedule follows the clock: warm-up by steps, full rate, then a linear decay to zero
 over the last part of the time. --resume starts from exported or saved weights; the
 optimizer starts anew with its warm-up.
@@ -29,7 +29,7 @@ from rows import CLASS_COUNT
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=420)
-    parser.add_argument("--fonts", type=Path, default=Path(".device/fonts"))
+    parser.add_argument("--fonts", type=Path, default=Path("build/fonts"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--resume", type=Path)
     parser.add_argument("--data", type=Path, action="append", default=[], help="evaluation folder")
