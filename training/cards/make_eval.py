@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=2048)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--fonts", type=Path, default=root / ".device" / "fonts")
+    parser.add_argument("--fonts", type=Path, default=root / "build" / "fonts")
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
     make(args.split, args.n, args.seed, args.out, args.fonts, args.workers)

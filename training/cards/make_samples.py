@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--indices", type=int, nargs="+", required=True)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--fonts", type=Path, default=root / ".device" / "fonts")
+    parser.add_argument("--fonts", type=Path, default=root / "build" / "fonts")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     renderer = Renderer(args.fonts, test=True)
