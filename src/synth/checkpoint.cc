@@ -126,6 +126,7 @@ Result<const Preset*> find_preset(const std::string& name) {
 
 std::vector<std::string> checkpoint_presets() {
   std::vector<std::string> names;
+  names.reserve(kPresets.size());
   for (const Preset& preset : kPresets) names.emplace_back(preset.name);
   return names;
 }
