@@ -16,6 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 fs::path environment_path(const char* name) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): the program sets no variables.
   const char* value = std::getenv(name);
   return value == nullptr ? fs::path() : fs::path(value);
 }
