@@ -78,9 +78,10 @@ Result<int> run_evaluate(const EvaluateArguments& arguments) {
     if (!arguments.json) print_table(evaluation);
     results.push_back(evaluation.to_json());
   }
-  if (arguments.json)
-    fmt::print("{}\n", nlohmann::ordered_json{{"results", results}}.dump(
-                           -1, ' ', false, nlohmann::json::error_handler_t::replace));
+  if (arguments.json) {
+    const nlohmann::ordered_json json{{"results", results}};
+    fmt::print("{}\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
   return any_failed ? 1 : 0;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <cstdio>
 
 namespace fovea::cli {
@@ -20,7 +21,7 @@ void Progress::show(std::size_t done) {
   const double left = rate > 0 ? static_cast<double>(total_ - done) / rate : 0;
   constexpr std::size_t kBarWidth = 24;
   const std::size_t filled = total_ == 0 ? 0 : kBarWidth * done / total_;
-  const auto whole_seconds = static_cast<unsigned>(left + 0.5);
+  const auto whole_seconds = std::lround(left);
   fmt::print(stderr, "\r\033[K[{:#<{}}{:.<{}}] {}/{}  {:.1f}/s  ETA {}:{:02}", "", filled, "",
              kBarWidth - filled, done, total_, rate, whole_seconds / 60, whole_seconds % 60);
   std::fflush(stderr);

@@ -47,8 +47,9 @@ std::vector<std::string> supported_names() {
 }
 
 Result<const Kernels*> choose() {
-  if (const char* wanted = std::getenv("FOVEA_ISA"); wanted != nullptr && *wanted != '\0')
-    return find_kernels(wanted);
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): read once; nothing here sets the environment
+  const char* wanted = std::getenv("FOVEA_ISA");
+  if (wanted != nullptr && *wanted != '\0') return find_kernels(wanted);
   return supported_kernels().back();
 }
 
