@@ -4,8 +4,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-HOST ?= 127.0.0.1
-PORT ?= 8080
+HOST = 127.0.0.1
+PORT = 8080
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 30
 PATTERN ?=

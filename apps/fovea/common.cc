@@ -19,7 +19,6 @@ int report(const Error& error) {
 void ModelOptions::add_to(CLI::App& command, bool model_required) {
   CLI::Option* option =
       command.add_option("--model", model, "A checkpoint directory, or the name of a model")
-          ->envname("FOVEA_MODEL")
           ->type_name("NAME|DIR");
   if (model_required) {
     option->required();
@@ -27,11 +26,9 @@ void ModelOptions::add_to(CLI::App& command, bool model_required) {
     option->capture_default_str();
   }
   command.add_option("--dtype", dtype, "Compute with weights of this type: f32 or bf16 (default: as stored)")
-      ->envname("FOVEA_DTYPE")
       ->type_name("TYPE")
       ->check(CLI::IsMember({"f32", "bf16", "int8", "int4"}).description(""));
   command.add_option("--threads", threads, "Threads to compute with (default: every processor)")
-      ->envname("FOVEA_THREADS")
       ->type_name("N")
       ->check(CLI::Range(1, 1024).description(""));
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -58,10 +59,13 @@ Result<int> run_evaluate(const EvaluateArguments& arguments) {
   if (models.empty()) return fail(ErrorCode::kUsage, "--model names no model");
   FOVEA_TRY(const auto options, arguments.model.generator_options());
   FOVEA_TRY(const auto examples, evaluate::read_manifest(arguments.data));
+  std::vector<std::filesystem::path> directories;  // all are found before the first is measured
+  for (const std::string& name : models) {
+    FOVEA_TRY(directories.emplace_back(), registry::locate_model(name));
+  }
   nlohmann::ordered_json results = nlohmann::ordered_json::array();
   bool any_failed = false;
-  for (const std::string& name : models) {
-    FOVEA_TRY(const auto directory, registry::locate_model(name));
+  for (const std::filesystem::path& directory : directories) {
     FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options));
     Progress progress(examples.size());
     const auto after_each = [&](std::size_t done, const evaluate::Example&,
@@ -91,7 +95,7 @@ void add_evaluate(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<EvaluateArguments>();
   CLI::App* command = app.add_subcommand("evaluate", "Measure models on pictures whose truth is known");
   arguments->task = "trading-card";
-  command->add_option("--task", arguments->task, "What to ask")->capture_default_str()->envname("FOVEA_TASK");
+  command->add_option("--task", arguments->task, "What to ask")->capture_default_str();
   arguments->model.model = kDefaultModel;
   arguments->model.add_to(*command, /*model_required=*/false);
   command->add_option("--data", arguments->data, "A folder with manifest.jsonl and its pictures")

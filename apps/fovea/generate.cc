@@ -31,7 +31,7 @@ struct GenerateArguments {
 Result<std::vector<image::Image>> read_pictures(const std::vector<std::string>& files) {
   std::vector<image::Image> pictures;
   for (const std::string& file : files) {
-    FOVEA_TRY(const std::string bytes, read_file(file));
+    FOVEA_TRY(const std::string bytes, read_file(file, image::kMaxFileBytes));
     auto picture = image::decode_image(std::as_bytes(std::span(bytes)));
     if (!picture) return with_context(std::move(picture).error(), file);
     pictures.push_back(std::move(*picture));
@@ -114,7 +114,6 @@ void add_generate(CLI::App& app, Action& action) {
       ->add_option("--rope-frequencies", arguments->rope_frequencies,
                    "f32, or bf16 to compare with a reference run that cast its rotary frequencies to bf16")
       ->capture_default_str()
-      ->envname("FOVEA_ROPE_FREQUENCIES")
       ->type_name("TYPE")
       ->check(CLI::IsMember({"f32", "bf16"}).description(""));
   command->add_flag("--json", arguments->json, "Print one JSON object with token ids and timings");

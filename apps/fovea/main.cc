@@ -1,16 +1,35 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <new>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "commands.h"
 
 namespace {
+
+/// Gives every named option of every subcommand its environment variable: --max-new-tokens is
+/// FOVEA_MAX_NEW_TOKENS.
+void name_environment_variables(CLI::App& app) {
+  for (CLI::App* command : app.get_subcommands({})) {
+    for (CLI::Option* option : command->get_options()) {
+      if (option->get_lnames().empty() || option == command->get_help_ptr()) continue;
+      std::string variable = "FOVEA_" + option->get_lnames().front();
+      std::ranges::transform(variable, variable.begin(), [](unsigned char c) {
+        return c == '-' ? '_' : static_cast<char>(std::toupper(c));
+      });
+      option->envname(variable);
+    }
+  }
+}
 
 /// "fovea generate: --prompt is required", and where to read on.
 std::string usage_message(const CLI::App* app, const CLI::Error& error) {
@@ -30,6 +49,20 @@ bool is_unknown_command(const CLI::App& app, const std::string& name) {
   return true;
 }
 
+/// The parser takes "[a,b]" for a list of two; a file or folder of such a name is spelled so that it stays
+/// one.
+std::vector<std::string> arguments_of(int argc, char** argv) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  for (std::string& argument : arguments) {
+    std::error_code ignored;
+    if (argument.starts_with('[') && argument.ends_with(']') && std::filesystem::exists(argument, ignored)) {
+      argument.insert(0, "./");
+    }
+  }
+  std::ranges::reverse(arguments);  // the order that the parser wants
+  return arguments;
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"fovea: answers questions about images with small vision-language models, on CPUs", "fovea"};
   app.set_version_flag("--version", FOVEA_VERSION);
@@ -42,9 +75,10 @@ int run(int argc, char** argv) {
   fovea::cli::add_generate(app, action);
   fovea::cli::add_tokenize(app, action);
   fovea::cli::add_synth_checkpoint(app, action);
+  name_environment_variables(app);
   if (argc > 1 && argv[1][0] != '-' && is_unknown_command(app, argv[1])) return 2;
   try {
-    app.parse(argc, argv);
+    app.parse(arguments_of(argc, argv));
   } catch (const CLI::ParseError& error) {
     // Help and version are asked for; everything else is a usage error, whatever number the parser gives it.
     const bool asked = error.get_exit_code() == 0;

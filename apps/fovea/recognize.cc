@@ -39,8 +39,8 @@ bool has_image_extension(const fs::path& path) {
 
 /// The pictures a command line names: files as they are, the image files below each folder in order, and "-"
 /// for one picture on standard input. Names that lead nowhere are kept: each fails by itself later.
-/// A folder without pictures is told and counted in `empty_folders`.
-std::vector<std::string> expand_inputs(const std::vector<std::string>& inputs, std::size_t& empty_folders) {
+/// A folder without pictures is told and counted in `failed_folders`.
+std::vector<std::string> expand_inputs(const std::vector<std::string>& inputs, std::size_t& failed_folders) {
   std::vector<std::string> files;
   for (const std::string& input : inputs) {
     std::error_code error;
@@ -52,12 +52,17 @@ std::vector<std::string> expand_inputs(const std::vector<std::string>& inputs, s
     for (fs::recursive_directory_iterator entry(input, fs::directory_options::skip_permission_denied, error),
          end;
          !error && entry != end; entry.increment(error)) {
-      if (entry->is_regular_file(error) && has_image_extension(entry->path()))
+      std::error_code leads_nowhere;
+      if (has_image_extension(entry->path()) && entry->is_regular_file(leads_nowhere)) {
         found.push_back(entry->path().string());
+      }
     }
-    if (found.empty()) {
+    if (error) {
+      fmt::print(stderr, "fovea: {}: cannot list the whole folder: {}\n", input, error.message());
+      ++failed_folders;
+    } else if (found.empty()) {
       fmt::print(stderr, "fovea: {}: no JPEG, PNG or WebP files in this folder\n", input);
-      ++empty_folders;
+      ++failed_folders;
     }
     std::ranges::sort(found);
     std::ranges::move(found, std::back_inserter(files));
@@ -66,8 +71,7 @@ std::vector<std::string> expand_inputs(const std::vector<std::string>& inputs, s
 }
 
 Result<std::string> read_input(const std::string& file) {
-  if (file == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
-  return read_file(file);
+  return file == "-" ? read_standard_input(image::kMaxFileBytes) : read_file(file, image::kMaxFileBytes);
 }
 
 std::string cell(const nlohmann::ordered_json& value) {
@@ -124,8 +128,8 @@ Result<int> run_recognize(const RecognizeArguments& arguments) {
   FOVEA_TRY(const auto directory, registry::locate_model(arguments.model.model));
   FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options));
 
-  std::size_t empty_folders = 0;
-  const auto files = expand_inputs(arguments.inputs, empty_folders);
+  std::size_t failed_folders = 0;
+  const auto files = expand_inputs(arguments.inputs, failed_folders);
   if (files.empty()) return 1;
   const Table table(*task, files);
   Progress progress(files.size());
@@ -147,7 +151,7 @@ Result<int> run_recognize(const RecognizeArguments& arguments) {
     std::fflush(stdout);
   }
   if (failed > 0) fmt::print(stderr, "fovea: {} of {} pictures could not be read\n", failed, files.size());
-  return failed + empty_folders > 0 ? 1 : 0;
+  return failed + failed_folders > 0 ? 1 : 0;
 }
 
 }  // namespace
@@ -164,8 +168,7 @@ void add_recognize(CLI::App& app, Action& action) {
   command
       ->add_option("--task", arguments->task,
                    "What to ask: " + fmt::format("{}", fmt::join(tasks::task_names(), ", ")))
-      ->capture_default_str()
-      ->envname("FOVEA_TASK");
+      ->capture_default_str();
   arguments->model.model = kDefaultModel;
   arguments->model.add_to(*command, /*model_required=*/false);
   command->add_flag("--json", arguments->json, "Print one JSON object for each picture");

@@ -40,24 +40,19 @@ Result<void> run_serve(ServeArguments arguments) {
 void add_serve(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<ServeArguments>();
   CLI::App* command = app.add_subcommand("serve", "Serve over HTTP until interrupted");
-  command->add_option("--host", arguments->server.host, "Address to listen on")
-      ->capture_default_str()
-      ->envname("FOVEA_HOST");
+  command->add_option("--host", arguments->server.host, "Address to listen on")->capture_default_str();
   command->add_option("--port", arguments->server.port, "Port to listen on; 0 takes a free one")
-      ->capture_default_str()
-      ->envname("FOVEA_PORT");
+      ->capture_default_str();
   command
       ->add_option("--max-body-bytes", arguments->server.max_body_bytes,
                    "Refuse request bodies over this size")
       ->capture_default_str()
-      ->envname("FOVEA_MAX_BODY_BYTES")
       ->type_name("N")
       ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 30).description(""));
   command
       ->add_option("--queue-capacity", arguments->server.queue_capacity,
                    "Requests that may wait for the model")
       ->capture_default_str()
-      ->envname("FOVEA_QUEUE_CAPACITY")
       ->type_name("N")
       ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}).description(""));
   arguments->model.model = kDefaultModel;

@@ -15,6 +15,8 @@
 namespace fovea::cli {
 namespace {
 
+constexpr std::size_t kMaxInputBytes = std::size_t{256} << 20;
+
 struct TokenizeArguments {
   std::string model;
   bool json = false;
@@ -23,7 +25,7 @@ struct TokenizeArguments {
 Result<void> tokenize(const TokenizeArguments& arguments) {
   FOVEA_TRY(const auto directory, registry::locate_model(arguments.model));
   FOVEA_TRY(const auto tokenizer, text::Tokenizer::load(directory));
-  const std::string input(std::istreambuf_iterator<char>(std::cin), {});
+  FOVEA_TRY(const std::string input, read_standard_input(kMaxInputBytes));
   const auto ids = tokenizer.encode(input);
   if (arguments.json) {
     const nlohmann::ordered_json json{{"ids", ids}, {"text", tokenizer.decode(ids, /*skip_special=*/false)}};
@@ -42,7 +44,6 @@ void add_tokenize(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("tokenize", "Print the token ids of the text on standard input");
   command->add_option("--model", arguments->model, "A checkpoint directory, or the name of a model")
       ->required()
-      ->envname("FOVEA_MODEL")
       ->type_name("NAME|DIR");
   command->add_flag("--json", arguments->json, "Print one JSON object: ids and the decoded text");
   command->callback([arguments, &action] {

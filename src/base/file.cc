@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <expected>
 #include <random>
@@ -111,6 +112,22 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t max
   }
   bytes.resize(done);
   return bytes;
+}
+
+Result<std::string> read_standard_input(std::size_t max_bytes) {
+  std::string bytes;
+  std::array<char, 65536> block{};
+  while (true) {
+    const ssize_t got = ::read(STDIN_FILENO, block.data(), block.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail(ErrorCode::kIo, fmt::format("standard input: {}", system_message(errno)));
+    if (got == 0) return bytes;
+    bytes.append(block.data(), static_cast<std::size_t>(got));
+    if (bytes.size() > max_bytes) {
+      return fail(ErrorCode::kTooLarge,
+                  fmt::format("standard input: more than the limit of {} bytes", max_bytes));
+    }
+  }
 }
 
 Result<void> write_file(const std::filesystem::path& path, std::string_view bytes) {

@@ -14,6 +14,9 @@ namespace fovea {
 /// Give a limit for whatever comes from outside: memory for the file's size is taken at once.
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes = SIZE_MAX);
 
+/// All of standard input. Errors: kIo; kTooLarge over `max_bytes`.
+Result<std::string> read_standard_input(std::size_t max_bytes);
+
 /// Writes `bytes` to `path` through a temporary file beside it and a rename, so that a reader never sees half
 /// a file, whatever else writes it at the same time; the last writer wins. On an error the old file stays as
 /// it was. A device or a pipe is written to as it is. Errors: kIo.

@@ -48,12 +48,7 @@ Result<Generation> Generator::generate(std::span<const image::Image> pictures, s
   FOVEA_TRY(const Prompt input, build_prompt(pictures, prompt));
   const std::size_t prompt_tokens = input.ids.size();
   const std::size_t context = config().text.max_position_embeddings;
-  if (prompt_tokens >= context) {
-    return fail(ErrorCode::kContextExceeded,
-                fmt::format("the prompt with its pictures is {} tokens long, the model's context is {}; "
-                            "ask for less or send a smaller picture",
-                            prompt_tokens, context));
-  }
+  FOVEA_CHECK_OK(check_context(prompt_tokens));
   result.prompt_tokens = prompt_tokens;
   result.image_ms = watch.lap_ms();
 
@@ -86,12 +81,29 @@ Result<Generation> Generator::generate(std::span<const image::Image> pictures, s
   return result;
 }
 
+Result<void> Generator::check_context(std::size_t prompt_tokens) const {
+  const std::size_t context = config().text.max_position_embeddings;
+  if (prompt_tokens < context) return {};
+  return fail(
+      ErrorCode::kContextExceeded,
+      fmt::format("the prompt with its pictures is at least {} tokens long, the model's context is {}; "
+                  "ask for less or send a smaller picture",
+                  prompt_tokens, context));
+}
+
 Result<Generator::Prompt> Generator::build_prompt(std::span<const image::Image> pictures,
                                                   std::string_view prompt) {
   text::ChatMessage turn{.role = "user", .content = {}};
   Prompt result;
   std::vector<Grid> grids;
+  std::size_t frames = 0;
   for (const image::Image& picture : pictures) {
+    // Before any tile is made: a hostile configuration can ask for millions of them.
+    if (picture.width > 0 && picture.height > 0) {
+      frames += static_cast<std::size_t>(
+          image::plan_tiles({picture.width, picture.height}, config().tiling).frames());
+    }
+    FOVEA_CHECK_OK(check_context(frames * config().tokens_per_frame()));
     FOVEA_TRY(image::TiledImage tiled, image::tile_image(picture, config().tiling, &team_));
     grids.push_back({tiled.rows, tiled.columns});
     std::ranges::move(tiled.frames, std::back_inserter(result.frames));

@@ -71,6 +71,8 @@ class Generator {
     std::vector<std::int32_t> ids;
     std::vector<image::Image> frames;
   };
+  /// kContextExceeded unless a prompt of so many tokens leaves room for an answer.
+  [[nodiscard]] Result<void> check_context(std::size_t prompt_tokens) const;
   Result<Prompt> build_prompt(std::span<const image::Image> pictures, std::string_view prompt);
   std::vector<float> encode_frames(std::span<const image::Image> frames, GenerationTensors* tensors);
   std::vector<float> embed(std::span<const std::int32_t> ids, std::span<const float> image_features) const;

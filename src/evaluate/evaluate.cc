@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "image/decode.h"
 #include "tasks/task.h"
 
 namespace fovea::evaluate {
@@ -95,13 +96,13 @@ Result<Evaluation> evaluate(recognize::Backend& backend, const std::string& task
   for (std::size_t i = 0; i < examples.size(); ++i) {
     const Example& example = examples[i];
     recognize::Recognition answer;
-    if (const auto bytes = read_file(example.image)) {
+    if (const auto bytes = read_file(example.image, image::kMaxFileBytes)) {
       recognize::Request request{.request_id = "",
                                  .file = example.image.string(),
                                  .bytes = std::as_bytes(std::span(*bytes)),
                                  .task = task};
       answer = backend.recognize(request);
-      latencies.push_back(answer.timings.total_ms);
+      if (answer.ok()) latencies.push_back(answer.timings.total_ms);
     } else {
       answer.file = example.image.string();
       answer.error = bytes.error();

@@ -10,6 +10,9 @@
 namespace fovea::image {
 
 /// What is decoded at most. Sizes are those that the header states, judged before memory is taken for pixels.
+/// What callers should read at most of one picture file.
+inline constexpr std::size_t kMaxFileBytes = std::size_t{256} << 20;
+
 struct DecodeLimits {
   std::uint64_t max_pixels = 100'000'000;  ///< width x height
   std::uint64_t max_side = 65'535;         ///< width and height each; JPEG and WebP cannot have more

@@ -23,13 +23,29 @@ fs::path environment_path(const char* name) {
 
 bool holds_model(const fs::path& directory) {
   std::error_code ignored;
-  return fs::is_regular_file(directory / "config.json", ignored);
+  return fs::is_regular_file(directory / "config.json", ignored) ||
+         fs::is_regular_file(directory / "tokenizer.json", ignored);
 }
 
-/// Files whose contents decide what a model answers; a README beside them does not.
-bool decides_answers(const fs::path& file) {
-  const std::string name = file.filename().string();
-  return file.extension() == ".safetensors" || (file.extension() == ".json" && !name.starts_with("."));
+/// The files of a checkpoint that decide what it answers: those that loading reads.
+std::vector<fs::path> deciding_files(const fs::path& directory) {
+  std::vector<fs::path> files;
+  std::error_code ignored;
+  const auto add = [&](const fs::path& path) {
+    if (fs::is_regular_file(path, ignored)) files.push_back(path);
+  };
+  for (const char* name :
+       {"config.json", "generation_config.json", "model.safetensors", "preprocessor_config.json",
+        "processor_config.json", "tokenizer.json", "tokenizer_config.json"}) {
+    add(directory / name);
+  }
+  if (fs::exists(directory / "model.safetensors", ignored)) return files;
+  for (fs::directory_iterator entry(directory, ignored), end; !ignored && entry != end;
+       entry.increment(ignored)) {
+    const bool shard = entry->path().extension() == ".safetensors";
+    if (shard || entry->path().filename() == "model.safetensors.index.json") add(entry->path());
+  }
+  return files;
 }
 
 }  // namespace
@@ -38,7 +54,10 @@ std::vector<fs::path> model_folders() {
   std::vector<fs::path> folders;
   fs::path data = environment_path("XDG_DATA_HOME");
   if (data.empty() && !environment_path("HOME").empty()) data = environment_path("HOME") / ".local" / "share";
-  if (!data.empty()) folders.push_back(data / "fovea" / "models");
+  if (!data.empty()) {
+    folders.push_back(data / "fovea" / "models");
+    folders.push_back(data / "fovea");
+  }
 
   // build/PRESET/fovea lies two folders below the tree's models/; bin/fovea beside share/fovea/models.
   std::error_code error;
@@ -55,19 +74,19 @@ std::vector<fs::path> model_folders() {
 
 Result<fs::path> locate_model(const std::string& name_or_directory) {
   if (holds_model(name_or_directory)) return fs::path(name_or_directory);
-  std::error_code ignored;
-  if (fs::is_directory(name_or_directory, ignored)) {
-    return fail(ErrorCode::kNotFound,
-                fmt::format("{}: no config.json in this directory; expected a Hugging Face checkpoint "
-                            "(config.json, model.safetensors, tokenizer.json, …)",
-                            name_or_directory));
-  }
   std::string searched;
   for (const fs::path& folder : model_folders()) {
     if (name_or_directory.find('/') == std::string::npos && holds_model(folder / name_or_directory)) {
       return folder / name_or_directory;
     }
     searched += fmt::format("\n  {}", folder.string());
+  }
+  std::error_code ignored;
+  if (fs::is_directory(name_or_directory, ignored)) {
+    return fail(ErrorCode::kNotFound,
+                fmt::format("{}: no config.json in this directory; expected a Hugging Face checkpoint "
+                            "(config.json, model.safetensors, tokenizer.json, …)",
+                            name_or_directory));
   }
   return fail(ErrorCode::kNotFound,
               fmt::format("no model \"{}\": it is no directory, and there is none of that name in{}",
@@ -80,14 +99,10 @@ std::string model_name(const fs::path& directory) {
 }
 
 Result<std::string> model_version(const fs::path& directory) {
-  std::vector<fs::path> files;
-  std::error_code error;
-  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-    std::error_code leads_nowhere;
-    if (entry->is_regular_file(leads_nowhere) && decides_answers(entry->path()))
-      files.push_back(entry->path());
+  std::vector<fs::path> files = deciding_files(directory);
+  if (files.empty()) {
+    return fail(ErrorCode::kNotFound, fmt::format("{}: no checkpoint in this directory", directory.string()));
   }
-  if (error) return fail(ErrorCode::kIo, fmt::format("{}: {}", directory.string(), error.message()));
   std::ranges::sort(files);
 
   const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);

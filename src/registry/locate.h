@@ -8,9 +8,9 @@
 
 namespace fovea::registry {
 
-/// The folders in which a model is looked up by name, in order: `$XDG_DATA_HOME/fovea/models` (default
-/// `~/.local/share/fovea/models`), then `models/` of the source tree or `share/fovea/models` of the
-/// installation that the running program belongs to.
+/// The folders in which a model is looked up by name, in order: `$XDG_DATA_HOME/fovea/models` and
+/// `$XDG_DATA_HOME/fovea` (default `~/.local/share/fovea`), then `models/` of the source tree or
+/// `share/fovea/models` of the installation that the running program belongs to.
 std::vector<std::filesystem::path> model_folders();
 
 /// The checkpoint directory for `--model`: a directory that holds a config.json, or the name of a model.

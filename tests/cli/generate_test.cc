@@ -138,6 +138,20 @@ TEST_F(GenerateTest, TheModelAndItsTypeMayComeFromTheEnvironment) {
   EXPECT_EQ(other.exit_code, 0) << other.err;
 }
 
+TEST_F(GenerateTest, EveryOptionCanComeFromTheEnvironment) {
+  const auto done = run({"generate"}, {.input = "",
+                                       .environment = {{"FOVEA_MODEL", tiny_model().string()},
+                                                       {"FOVEA_IMAGE", tiny_picture().string()},
+                                                       {"FOVEA_PROMPT", "What is this?"},
+                                                       {"FOVEA_MAX_NEW_TOKENS", "3"},
+                                                       {"FOVEA_IGNORE_EOS", "true"},
+                                                       {"FOVEA_JSON", "true"}}});
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+  const Json answer = Json::parse(done.out);
+  EXPECT_EQ(answer["token_ids"].size(), 3U);
+  EXPECT_GT(answer["prompt_tokens"], 50);
+}
+
 TEST_F(GenerateTest, EndsWithStopAtTheEndOfSequence) {
   const test::CheckpointCopy checkpoint;
   const std::int32_t third = reference(3)[2];

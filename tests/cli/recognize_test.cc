@@ -109,6 +109,18 @@ TEST_F(RecognizeTest, AFolderWithoutPicturesBesideAGoodOneIsStillAFailure) {
   EXPECT_EQ(json_lines(done.out).size(), 1U);
 }
 
+TEST_F(RecognizeTest, ANameInBracketsIsOneFolder) {
+  fs::create_directories(folder_.path() / "[a,b]");
+  add("[a,b]/card.png", picture());
+  const auto before = fs::current_path();
+  fs::current_path(folder_.path());
+  const auto done = run(recognize({"[a,b]", "--json"}));
+  fs::current_path(before);
+  const auto answers = json_lines(done.out);
+  ASSERT_EQ(answers.size(), 1U) << done.err;
+  EXPECT_THAT(answers[0]["file"].get<std::string>(), HasSubstr("[a,b]/card.png"));
+}
+
 TEST_F(RecognizeTest, ADashReadsStandardInput) {
   auto done = run(recognize({"-", "--json"}), {.input = picture()});
   auto answers = json_lines(done.out);

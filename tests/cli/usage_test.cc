@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cctype>
+#include <sstream>
+
 #include "cli/program.h"
 #include "support/temporary_folder.h"
 
@@ -37,10 +40,20 @@ TEST(UsageTest, EveryCommandExplainsItself) {
   }
 }
 
-TEST(UsageTest, OptionsNameTheirEnvironmentVariables) {
-  const auto done = run({"generate", "--help"});
-  for (const char* name : {"FOVEA_MODEL", "FOVEA_DTYPE", "FOVEA_THREADS"})
-    EXPECT_THAT(done.out, HasSubstr(name));
+TEST(UsageTest, EveryOptionNamesItsEnvironmentVariable) {
+  for (const char* command : {"recognize", "serve", "evaluate", "generate", "tokenize", "synth-checkpoint"}) {
+    std::istringstream help(run({command, "--help"}).out);
+    std::size_t options = 0;
+    for (std::string line; std::getline(help, line);) {
+      const std::size_t at = line.find("--");
+      if (at == std::string::npos || line.find_first_not_of(' ') != at) continue;
+      ++options;
+      std::string variable = "FOVEA_" + line.substr(at + 2, line.find_first_of(" ,", at) - at - 2);
+      for (char& c : variable) c = c == '-' ? '_' : static_cast<char>(std::toupper(c));
+      EXPECT_THAT(line, HasSubstr(variable)) << command;
+    }
+    EXPECT_GT(options, 0U) << command;
+  }
 }
 
 TEST(UsageTest, TheVersionIsANumberOnStandardOutput) {

@@ -142,8 +142,8 @@ TEST_F(LocateTest, AVersionDependsOnWhichFileHoldsWhat) {
   const auto one = make_model(folder_.path() / "one");
   const auto two = make_model(folder_.path() / "two");
   EXPECT_EQ(version(one), version(two)) << "the folder's name is no part of it";
-  write(one / "a.json", "x");
-  write(two / "b.json", "x");
+  write(one / "generation_config.json", "x");
+  write(two / "processor_config.json", "x");
   EXPECT_NE(version(one), version(two));
 }
 
@@ -155,6 +155,26 @@ TEST_F(LocateTest, LinksAreFollowedAndOneThatLeadsNowhereIsNoPart) {
   EXPECT_EQ(version(directory), first);
   for (const char* name : {"README.old", "a-link", "zz"}) fs::create_symlink("nowhere", directory / name);
   EXPECT_EQ(version(directory), first);
+}
+
+TEST_F(LocateTest, AVersionDependsOnlyOnWhatLoadingReads) {
+  const auto directory = make_model(folder_.path() / "model");
+  const std::string first = version(directory);
+  write(directory / "training.json", "x");
+  write(directory / "unused.safetensors", "x");
+  EXPECT_EQ(version(directory), first);
+}
+
+TEST_F(LocateTest, AFolderOfTheSameNameThatHoldsNoModelDoesNotHideTheModel) {
+  const auto registry = folder_.path() / "data" / "fovea";
+  make_model(registry / "named-model");
+  fs::create_directories(folder_.path() / "here" / "named-model");
+  const auto before = fs::current_path();
+  fs::current_path(folder_.path() / "here");
+  const auto found = locate_model("named-model");
+  fs::current_path(before);
+  ASSERT_TRUE(found.has_value()) << found.error().message;
+  EXPECT_EQ(*found, registry / "named-model");
 }
 
 TEST_F(LocateTest, AVersionOfNothingIsAnError) {
