@@ -1,7 +1,6 @@
 #include "evaluate/evaluate.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <filesystem>
 #include <memory>
@@ -51,10 +50,7 @@ void print_table(const evaluate::Evaluation& evaluation) {
 }
 
 Result<int> run_evaluate(const EvaluateArguments& arguments) {
-  if (tasks::find_task(arguments.task) == nullptr) {
-    return fail(ErrorCode::kUsage, fmt::format("no task \"{}\"; there is: {}", arguments.task,
-                                               fmt::join(tasks::task_names(), ", ")));
-  }
+  FOVEA_TRY(const tasks::Task* task, tasks::require_task(arguments.task, ErrorCode::kUsage));
   const auto models = split(arguments.model.model);
   if (models.empty()) return fail(ErrorCode::kUsage, "--model names no model");
   FOVEA_TRY(const auto options, arguments.model.generator_options());
@@ -76,7 +72,7 @@ Result<int> run_evaluate(const EvaluateArguments& arguments) {
       }
       progress.show(done);
     };
-    FOVEA_TRY(const auto evaluation, evaluate::evaluate(*recognizer, arguments.task, examples, after_each));
+    FOVEA_TRY(const auto evaluation, evaluate::evaluate(*recognizer, task->name, examples, after_each));
     progress.clear();
     any_failed = any_failed || evaluation.failed > 0;
     if (!arguments.json) print_table(evaluation);

@@ -1,11 +1,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <iostream>
 #include <iterator>
 #include <memory>
 #include <string>
@@ -119,11 +117,7 @@ recognize::Recognition recognize_file(recognize::Recognizer& recognizer, const s
 }
 
 Result<int> run_recognize(const RecognizeArguments& arguments) {
-  const tasks::Task* task = tasks::find_task(arguments.task);
-  if (task == nullptr) {
-    return fail(ErrorCode::kUsage, fmt::format("no task \"{}\"; there is: {}", arguments.task,
-                                               fmt::join(tasks::task_names(), ", ")));
-  }
+  FOVEA_TRY(const tasks::Task* task, tasks::require_task(arguments.task, ErrorCode::kUsage));
   FOVEA_TRY(const auto options, arguments.model.generator_options());
   FOVEA_TRY(const auto directory, registry::locate_model(arguments.model.model));
   FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options));

@@ -1,7 +1,6 @@
 #include "recognize/recognizer.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <random>
 
@@ -51,11 +50,7 @@ Recognition Recognizer::recognize(const Request& request) {
 }
 
 Result<nlohmann::ordered_json> Recognizer::read_fields(const Request& request, Timings& timings) {
-  const tasks::Task* task = tasks::find_task(request.task);
-  if (task == nullptr) {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("no task \"{}\"; there is: {}", request.task,
-                                                         fmt::join(tasks::task_names(), ", ")));
-  }
+  FOVEA_TRY(const tasks::Task* task, tasks::require_task(request.task, ErrorCode::kInvalidArgument));
   Stopwatch watch;
   FOVEA_TRY(const image::Image picture, image::decode_image(request.bytes, limits_));
   const double decode_image_ms = watch.lap_ms();

@@ -1,6 +1,7 @@
 #include "tasks/task.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/json.h"
 
@@ -43,6 +44,11 @@ const Task* find_task(std::string_view name) {
     if (task.name == name) return &task;
   }
   return nullptr;
+}
+
+Result<const Task*> require_task(std::string_view name, ErrorCode code) {
+  if (const Task* task = find_task(name); task != nullptr) return task;
+  return fail(code, fmt::format("no task \"{}\"; there is: {}", name, fmt::join(task_names(), ", ")));
 }
 
 std::vector<std::string> task_names() {

@@ -31,6 +31,9 @@ struct Task {
 /// The task of that name, or null.
 const Task* find_task(std::string_view name);
 
+/// The task of that name. Errors: `code`, naming the tasks there are.
+Result<const Task*> require_task(std::string_view name, ErrorCode code);
+
 /// The names of all tasks, for messages.
 std::vector<std::string> task_names();
 
