@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -35,6 +36,63 @@ struct MatmulNN {
   std::size_t m, n, k;
 };
 
+/// What follows a product while its values are still in registers or cache.
+enum class Epilogue {
+  kStore,     ///< out = x W^T + b
+  kGeluTanh,  ///< out = gelu_tanh(x W^T + b)
+  kAdd,       ///< out += x W^T + b: the residual connection
+};
+
+// Packed weights stand in blocks of 16 outputs. A block holds, for every four (int8) or two (bf16)
+// neighbouring k, 64 bytes: output by output its values of those k. This is the order in which the
+// dot-product instructions of every set read them, tile registers too.
+inline constexpr std::size_t kPackedColumns = 16;
+inline constexpr std::size_t kPackedStep = 64;     ///< bytes of one step along k in a block
+inline constexpr std::size_t kPackedDepth = 64;    ///< k of quantised matrices is padded to a multiple of it
+inline constexpr std::size_t kInt4GroupSize = 32;  ///< neighbouring k that share a multiplier
+
+inline constexpr std::size_t kScratchBlocks = 2;
+
+/// C[m, n] = epilogue(a_scales[m] * b_scales[n] * sum over k of A[m, k] * B[n, k] + bias[n]) with integers A
+/// and B. The sum is exact, so C does not depend on how it is computed.
+struct MatmulQuantized {
+  const std::uint8_t* a;  ///< [m, lda] rows as this set's quantize_row writes them
+  std::size_t lda;        ///< bytes
+  const float* a_scales;  ///< [m]
+  /// int8: [n / 16, k / 4, 16, 4] signed bytes. int4: [n / 16, k / 8, 64], each byte two values plus 8: the
+  /// low half belongs to the first four of eight k, the high half to the others.
+  const std::uint8_t* b;
+  const std::uint8_t* b_multipliers;  ///< int4: [n / 16, k / 32, 16], 1 to 15: B = (value - 8) * multiplier
+  const std::int32_t* b_sums;         ///< [n rounded up to 16]: sum over k of B
+  const float* b_scales;              ///< [n rounded up to 16]
+  const float* bias;                  ///< [n], or null
+  std::uint8_t* scratch;  ///< int4: kScratchBlocks * 16 * k bytes for unpacked weights; int8: not used
+  float* c;
+  std::size_t ldc;
+  std::size_t m, n;
+  std::size_t k;  ///< padded: a multiple of kPackedDepth, at most 65,536
+  Epilogue epilogue;
+};
+
+/// Attention of `rows` queries of one head over keys and values in bfloat16, in chunks of kAttentionChunk
+/// positions: scores of one chunk at a time, combined by running maximum (Dao et al. 2022). A row's answer
+/// does not depend on the rows beside it.
+struct AttentionBf16 {
+  const BFloat16* q;  ///< [rows, ldq], head_dim values each, zeros up to an even number
+  std::size_t ldq;
+  const BFloat16* keys;     ///< packed [positions / 16, head_dim / 2, 16, 2]
+  const BFloat16* values;   ///< packed [head_dim / 16, value_pairs, 16, 2]: pairs of neighbouring positions
+  std::size_t value_pairs;  ///< allocated pairs of positions
+  const std::uint32_t* visible;  ///< [rows]: row i attends to positions 0 ... visible[i] - 1; at least 1
+  float scale;                   ///< of the scores
+  float* out;                    ///< [rows], rows out_stride apart
+  std::size_t out_stride;
+  std::size_t rows;  ///< at most kAttentionRows
+  std::size_t head_dim;
+};
+inline constexpr std::size_t kAttentionRows = 48;
+inline constexpr std::size_t kAttentionChunk = 256;
+
 /// The arithmetic of one instruction set. Every function works on plain memory in one thread and keeps
 /// nothing. The order of each sum depends on k (or n, for rows) alone, never on m, on how a caller cuts a
 /// product into pieces, or on alignment: cutting never changes a bit.
@@ -45,7 +103,18 @@ struct Kernels {
   void (*matmul_nt_bf16)(const MatmulNT<BFloat16>& product);  ///< products of bfloat16, summed in float
   void (*matmul_nn)(const MatmulNN& product);
 
+  void (*matmul_int8)(const MatmulQuantized& product);
+  void (*matmul_int4)(const MatmulQuantized& product);
+  void (*attention_bf16)(const AttentionBf16& attention);
+
   void (*to_bf16)(const float* x, BFloat16* out, std::size_t n);  ///< round to nearest even
+
+  /// Every `block` neighbouring values of x multiplied by the Hadamard matrix of that size, unscaled, in
+  /// place: a few large values become many middling ones. `block` is a power of two that divides n.
+  void (*hadamard)(float* x, std::size_t n, std::size_t block);
+  /// x as int8 with one scale, which it returns: x = scale * q, |q| <= 127. `out` has `padded` bytes, zeros
+  /// past n. The bytes are the set's own form (some instructions want unsigned values).
+  float (*quantize_row)(const float* x, std::size_t n, std::size_t padded, std::uint8_t* out);
 
   /// out = (x - mean) / sqrt(variance + eps) * weight + bias; biased variance. `out` may be `x`.
   void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, float* out,

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/generic/packed.h"
 #include "tensor/dtype.h"
 
 namespace fovea::kernels::avx2 {
@@ -26,6 +27,13 @@ struct Vector {
     alignas(16) tensor::BFloat16 copy[kLanes] = {};
     std::memcpy(copy, p, n * sizeof *p);
     return load_bf16(copy);
+  }
+  static Vector load_even(const std::uint8_t* p) {
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(load_bits(p), 16))};
+  }
+  static Vector load_odd(const std::uint8_t* p) {
+    return {_mm256_castsi256_ps(
+        _mm256_and_si256(load_bits(p), _mm256_set1_epi32(static_cast<int>(0xFFFF0000U))))};
   }
   void store(float* p) const { _mm256_storeu_ps(p, r); }
   void store_partial(float* p, std::size_t n) const { _mm256_maskstore_ps(p, mask(n), r); }
@@ -60,6 +68,25 @@ struct Vector {
   }
   static Vector first(Vector a, std::size_t n) { return {_mm256_and_ps(a.r, _mm256_castsi256_ps(mask(n)))}; }
 
+  static Vector abs(Vector a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0F), a.r)}; }
+  template <std::size_t kDistance>
+  [[nodiscard]] Vector butterfly() const {
+    __m256 other;
+    if constexpr (kDistance == 1) other = _mm256_permute_ps(r, 0xB1);
+    if constexpr (kDistance == 2) other = _mm256_permute_ps(r, 0x4E);
+    if constexpr (kDistance == 4) other = _mm256_permute2f128_ps(r, r, 1);
+    constexpr int kSecond = kDistance == 1 ? 0xAA : kDistance == 2 ? 0xCC : 0xF0;
+    return {_mm256_blend_ps(_mm256_add_ps(other, r), _mm256_sub_ps(other, r), kSecond)};
+  }
+  template <int kOffset>
+  void store_int8(std::uint8_t* p) const {
+    const __m256i rounded = _mm256_add_epi32(_mm256_cvtps_epi32(r), _mm256_set1_epi32(kOffset));
+    const __m128i words =
+        _mm_packs_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1));
+    const __m128i bytes = kOffset == 0 ? _mm_packs_epi16(words, words) : _mm_packus_epi16(words, words);
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), bytes);
+  }
+
   [[nodiscard]] float reduce_add() const {
     const __m128 half = _mm_add_ps(_mm256_castps256_ps128(r), _mm256_extractf128_ps(r, 1));
     const __m128 quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
@@ -78,6 +105,9 @@ struct Vector {
   }
 
  private:
+  static __m256i load_bits(const std::uint8_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
   static __m256i mask(std::size_t n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
                               _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -88,6 +118,53 @@ struct Vector {
   static __m256 power(__m256i n) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23));
   }
+};
+
+/// Signed bytes of A and B by sign transfer: |a| times (b with a's sign) cannot overflow the 16-bit pair sums
+/// of vpmaddubsw, since both magnitudes are at most 127.
+struct Int8Dot {
+  using Sum = __m256i;
+  using Columns = __m256i;
+  struct Row {
+    __m256i value, magnitude;
+  };
+  static constexpr std::size_t kLanes = 8;
+  static constexpr std::size_t kBytes = 32;
+  static constexpr int kOffset = 0;
+
+  static Sum zero() { return _mm256_setzero_si256(); }
+  static Columns load(const std::uint8_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+  static Row broadcast(const std::uint8_t* p) {
+    int four;
+    std::memcpy(&four, p, sizeof four);
+    const __m256i value = _mm256_set1_epi32(four);
+    return {value, _mm256_abs_epi8(value)};
+  }
+  static Sum accumulate(Sum sum, Row row, Columns columns) {
+    const __m256i pairs = _mm256_maddubs_epi16(row.magnitude, _mm256_sign_epi8(columns, row.value));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+  static Columns low(Columns packed) {
+    return _mm256_sub_epi8(_mm256_and_si256(packed, _mm256_set1_epi8(15)), _mm256_set1_epi8(8));
+  }
+  static Columns high(Columns packed) { return low(_mm256_srli_epi16(packed, 4)); }
+  static Sum multiply_add(Sum sum, Sum a, const std::uint8_t* b) {
+    const __m256i factor = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(b)));
+    return _mm256_add_epi32(sum, _mm256_mullo_epi32(a, factor));
+  }
+  static Vector to_float(Sum sum) { return {_mm256_cvtepi32_ps(sum)}; }
+};
+
+/// What the generic kernels are built from; 8 of 16 registers hold sums.
+struct Isa {
+  using Vector = avx2::Vector;
+  using Dot = Int8Dot;
+  using Bf16Dot = generic::WidenedBf16Dot<Vector>;
+  static constexpr std::size_t kRows = 4;
+  static constexpr std::size_t kBlocks = 1;
+  static constexpr std::size_t kStreams = 2;
 };
 
 }  // namespace fovea::kernels::avx2

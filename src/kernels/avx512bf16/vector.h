@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "tensor/dtype.h"
 
@@ -43,6 +44,26 @@ struct Vector {
   static Vector scale_by_power_of_two(Vector p, Vector n) { return {_mm512_scalef_ps(p.r, n.r)}; }
   static Vector first(Vector a, std::size_t n) { return {_mm512_maskz_mov_ps(mask(n), a.r)}; }
 
+  static Vector abs(Vector a) { return {_mm512_abs_ps(a.r)}; }
+  template <std::size_t kDistance>
+  [[nodiscard]] Vector butterfly() const {
+    __m512 other;
+    if constexpr (kDistance == 1) other = _mm512_permute_ps(r, 0xB1);
+    if constexpr (kDistance == 2) other = _mm512_permute_ps(r, 0x4E);
+    if constexpr (kDistance == 4) other = _mm512_shuffle_f32x4(r, r, 0xB1);
+    if constexpr (kDistance == 8) other = _mm512_shuffle_f32x4(r, r, 0x4E);
+    constexpr __mmask16 kSecond = kDistance == 1   ? 0xAAAA
+                                  : kDistance == 2 ? 0xCCCC
+                                  : kDistance == 4 ? 0xF0F0
+                                                   : 0xFF00;
+    return {_mm512_mask_sub_ps(_mm512_add_ps(other, r), kSecond, other, r)};
+  }
+  template <int kOffset>
+  void store_int8(std::uint8_t* p) const {
+    const __m512i rounded = _mm512_add_epi32(_mm512_cvtps_epi32(r), _mm512_set1_epi32(kOffset));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(rounded));
+  }
+
   [[nodiscard]] float reduce_add() const {
     const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(r), _mm512_extractf32x8_ps(r, 1));
     const __m128 quarter = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
@@ -72,6 +93,64 @@ struct Bf16Operand {
     return reinterpret_cast<__m512bh>(_mm512_maskz_loadu_epi16(static_cast<__mmask32>((1ULL << n) - 1U), p));
   }
   static Vector accumulate(Vector sum, Register a, Register b) { return {_mm512_dpbf16_ps(sum.r, a, b)}; }
+};
+
+/// Unsigned bytes of A times signed bytes of B: 64 products an instruction.
+struct Int8Dot {
+  using Sum = __m512i;
+  using Columns = __m512i;
+  static constexpr std::size_t kLanes = 16;
+  static constexpr std::size_t kBytes = 64;
+  static constexpr int kOffset = 128;
+
+  static Sum zero() { return _mm512_setzero_si512(); }
+  static Columns load(const std::uint8_t* p) { return _mm512_loadu_si512(p); }
+  static __m512i broadcast(const std::uint8_t* p) {
+    int four;
+    std::memcpy(&four, p, sizeof four);
+    return _mm512_set1_epi32(four);
+  }
+  static Sum accumulate(Sum sum, __m512i row, Columns columns) {
+    return _mm512_dpbusd_epi32(sum, row, columns);
+  }
+  static Sum correction(const std::int32_t* sums) {
+    return _mm512_sub_epi32(zero(), _mm512_slli_epi32(_mm512_loadu_si512(sums), 7));
+  }
+  static Columns low(Columns packed) {
+    return _mm512_sub_epi8(_mm512_and_si512(packed, _mm512_set1_epi8(15)), _mm512_set1_epi8(8));
+  }
+  static Columns high(Columns packed) { return low(_mm512_srli_epi16(packed, 4)); }
+  static Sum multiply_add(Sum sum, Sum a, const std::uint8_t* b) {
+    const __m512i factor = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(b)));
+    return _mm512_add_epi32(sum, _mm512_mullo_epi32(a, factor));
+  }
+  static Vector to_float(Sum sum) { return {_mm512_cvtepi32_ps(sum)}; }
+};
+
+/// Pairs of bfloat16, packed.
+struct PackedBf16Dot {
+  using Sum = Vector;
+  using Columns = __m512bh;
+  static constexpr std::size_t kLanes = 16;
+  static constexpr std::size_t kBytes = 64;
+
+  static Columns load(const std::uint8_t* p) { return reinterpret_cast<__m512bh>(_mm512_loadu_si512(p)); }
+  static __m512bh broadcast(const std::uint8_t* p) {
+    return reinterpret_cast<__m512bh>(Int8Dot::broadcast(p));
+  }
+  static Sum accumulate(Sum sum, __m512bh row, Columns columns) {
+    return {_mm512_dpbf16_ps(sum.r, row, columns)};
+  }
+};
+
+/// What the generic kernels are built from; 24 of 32 registers hold sums.
+struct Isa {
+  using Vector = avx512bf16::Vector;
+  using Dot = Int8Dot;
+  using Bf16Dot = PackedBf16Dot;
+  static constexpr std::size_t kRows = 12;
+  static constexpr std::size_t kBlocks = 2;
+  static constexpr std::size_t kStreams = 4;
 };
 
 }  // namespace fovea::kernels::avx512bf16

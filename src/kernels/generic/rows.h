@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 
 #include "tensor/dtype.h"
 
@@ -101,15 +102,18 @@ inline Vector gate(Vector x, Vector y) {
   return Vector::div(x, Vector::add(one, exponential(Vector::sub(Vector::zero(), y))));
 }
 
+// 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)) with u = sqrt(2/pi) (x + 0.044715 x^3).
+template <class Vector>
+inline Vector gelu_value(Vector x) {
+  const Vector square = Vector::mul(x, x);
+  const Vector inner =
+      Vector::fma(square, Vector::set1(2 * 0.7978845608F * 0.044715F), Vector::set1(2 * 0.7978845608F));
+  return gate(x, Vector::mul(x, inner));
+}
+
 template <class Vector>
 inline void gelu_tanh(float* x, std::size_t n) {
-  // 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)) with u = sqrt(2/pi) (x + 0.044715 x^3).
-  map<Vector>(x, n, [](Vector v, std::size_t, std::size_t) {
-    const Vector square = Vector::mul(v, v);
-    const Vector inner =
-        Vector::fma(square, Vector::set1(2 * 0.7978845608F * 0.044715F), Vector::set1(2 * 0.7978845608F));
-    return gate(v, Vector::mul(v, inner));
-  });
+  map<Vector>(x, n, [](Vector v, std::size_t, std::size_t) { return gelu_value(v); });
 }
 
 template <class Vector>
@@ -131,6 +135,70 @@ inline void to_bf16(const float* x, tensor::BFloat16* out, std::size_t n) {
   std::size_t i = 0;
   for (; i + Vector::kLanes <= n; i += Vector::kLanes) Vector::load(x + i).store_bf16(out + i);
   for (; i < n; ++i) out[i] = tensor::to_bfloat16(x[i]);
+}
+
+/// One stage of the fast Hadamard transform: pairs `distance` apart become their sum and difference.
+template <class Vector, std::size_t kDistance>
+inline void butterfly_within(float* x, std::size_t n) {
+  if constexpr (kDistance < Vector::kLanes) {
+    for (std::size_t i = 0; i < n; i += Vector::kLanes) {
+      Vector::load(x + i).template butterfly<kDistance>().store(x + i);
+    }
+  }
+}
+
+template <class Vector>
+inline void hadamard(float* x, std::size_t n, std::size_t block) {
+  if (block < Vector::kLanes) {
+    for (std::size_t distance = 1; distance < block; distance *= 2) {
+      for (std::size_t i = 0; i < n; ++i) {
+        if ((i & distance) != 0) continue;
+        const float a = x[i];
+        const float b = x[i + distance];
+        x[i] = a + b;
+        x[i + distance] = a - b;
+      }
+    }
+    return;
+  }
+  butterfly_within<Vector, 1>(x, n);
+  butterfly_within<Vector, 2>(x, n);
+  butterfly_within<Vector, 4>(x, n);
+  butterfly_within<Vector, 8>(x, n);
+  for (std::size_t distance = Vector::kLanes; distance < block; distance *= 2) {
+    for (std::size_t first = 0; first < n; first += 2 * distance) {
+      for (std::size_t i = first; i < first + distance; i += Vector::kLanes) {
+        const Vector a = Vector::load(x + i);
+        const Vector b = Vector::load(x + i + distance);
+        Vector::add(a, b).store(x + i);
+        Vector::sub(a, b).store(x + i + distance);
+      }
+    }
+  }
+}
+
+/// kOffset is added to every stored value, padding included.
+template <class Vector, int kOffset>
+inline float quantize_row(const float* x, std::size_t n, std::size_t padded, std::uint8_t* out) {
+  Vector top = Vector::zero();
+  std::size_t i = 0;
+  for (; i + Vector::kLanes <= n; i += Vector::kLanes)
+    top = Vector::max(top, Vector::abs(Vector::load(x + i)));
+  if (i < n) top = Vector::max(top, Vector::abs(Vector::load_partial(x + i, n - i)));
+  const float highest = top.reduce_max();
+  // A row of zeros, or one too small or too large for a scale, is stored as zeros; an infinite value makes
+  // the scale, and with it the products, infinite or NaN.
+  const bool usable = highest > 1e-30F && highest < 3e38F;
+  const Vector inverse = Vector::set1(usable ? 127.0F / highest : 0.0F);
+  for (i = 0; i + Vector::kLanes <= n; i += Vector::kLanes) {
+    Vector::mul(Vector::load(x + i), inverse).template store_int8<kOffset>(out + i);
+  }
+  for (; i < padded; i += Vector::kLanes) {
+    const std::size_t left = n > i ? n - i : 0;
+    Vector::mul(Vector::load_partial(x + i, left < Vector::kLanes ? left : Vector::kLanes), inverse)
+        .template store_int8<kOffset>(out + i);
+  }
+  return highest / 127.0F;
 }
 
 }  // namespace fovea::kernels::generic

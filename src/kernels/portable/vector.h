@@ -3,7 +3,9 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
+#include "kernels/generic/packed.h"
 #include "tensor/dtype.h"
 
 namespace fovea::kernels::portable {
@@ -37,6 +39,9 @@ struct Vector {
   static Vector load_bf16_partial(const tensor::BFloat16* p, std::size_t n) {
     return make([p, n](std::size_t i) { return i < n ? tensor::to_float(p[i]) : 0.0F; });
   }
+  /// Pairs of bfloat16: the first of every pair, and the second.
+  static Vector load_even(const std::uint8_t* p) { return load_pair(p, 0); }
+  static Vector load_odd(const std::uint8_t* p) { return load_pair(p, 1); }
   void store(float* p) const { store_partial(p, kLanes); }
   void store_partial(float* p, std::size_t n) const {
     for (std::size_t i = 0; i < n; ++i) p[i] = lane[i];
@@ -80,6 +85,25 @@ struct Vector {
     return make([&](std::size_t i) { return i < n ? a.lane[i] : 0.0F; });
   }
 
+  static Vector abs(Vector a) {
+    return make([&](std::size_t i) { return std::fabs(a.lane[i]); });
+  }
+  /// Lanes kDistance apart become their sum (the lower) and their difference.
+  template <std::size_t kDistance>
+  [[nodiscard]] Vector butterfly() const {
+    return make([&](std::size_t i) {
+      return (i & kDistance) == 0 ? lane[i] + lane[i + kDistance] : lane[i - kDistance] - lane[i];
+    });
+  }
+  /// Lanes of magnitude up to 127 rounded to the nearest integer, ties to even, plus kOffset, as bytes.
+  template <int kOffset>
+  void store_int8(std::uint8_t* p) const {
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      const float value = std::fabs(lane[i]) < 200.0F ? std::nearbyint(lane[i]) : 0.0F;
+      p[i] = static_cast<std::uint8_t>(static_cast<int>(value) + kOffset);
+    }
+  }
+
   [[nodiscard]] float reduce_add() const {
     return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
   }
@@ -95,6 +119,71 @@ struct Vector {
     out[2] = c.reduce_add();
     out[3] = d.reduce_add();
   }
+
+ private:
+  static Vector load_pair(const std::uint8_t* p, std::size_t which) {
+    return make([p, which](std::size_t i) {
+      tensor::BFloat16 value;
+      std::memcpy(&value, p + 4 * i + 2 * which, sizeof value);
+      return tensor::to_float(value);
+    });
+  }
+};
+
+/// int8 products in plain C++; what a set's Dot offers is said in generic/packed.h and generic/quantized.h.
+struct Int8Dot {
+  static constexpr std::size_t kLanes = 8;
+  static constexpr std::size_t kBytes = 32;
+  static constexpr int kOffset = 0;
+  struct Sum {
+    std::int32_t lane[kLanes];
+  };
+  struct Columns {
+    std::int8_t value[kBytes];
+  };
+  struct Row {
+    std::int8_t value[4];
+  };
+
+  static Sum zero() { return {}; }
+  static Columns load(const std::uint8_t* p) {
+    Columns columns;
+    std::memcpy(columns.value, p, kBytes);
+    return columns;
+  }
+  static Row broadcast(const std::uint8_t* p) {
+    Row row;
+    std::memcpy(row.value, p, sizeof row.value);
+    return row;
+  }
+  static Sum accumulate(Sum sum, Row row, Columns columns) {
+    for (std::size_t i = 0; i < kBytes; ++i) sum.lane[i / 4] += row.value[i % 4] * columns.value[i];
+    return sum;
+  }
+  static Columns low(Columns packed) {
+    for (std::int8_t& value : packed.value) value = static_cast<std::int8_t>((value & 15) - 8);
+    return packed;
+  }
+  static Columns high(Columns packed) {
+    for (std::int8_t& value : packed.value) value = static_cast<std::int8_t>(((value >> 4) & 15) - 8);
+    return packed;
+  }
+  static Sum multiply_add(Sum sum, Sum a, const std::uint8_t* b) {
+    for (std::size_t i = 0; i < kLanes; ++i) sum.lane[i] += a.lane[i] * b[i];
+    return sum;
+  }
+  static Vector to_float(Sum sum) {
+    return Vector::make([&](std::size_t i) { return static_cast<float>(sum.lane[i]); });
+  }
+};
+
+struct Isa {
+  using Vector = portable::Vector;
+  using Dot = Int8Dot;
+  using Bf16Dot = generic::WidenedBf16Dot<Vector>;
+  static constexpr std::size_t kRows = 4;
+  static constexpr std::size_t kBlocks = 1;
+  static constexpr std::size_t kStreams = 2;
 };
 
 }  // namespace fovea::kernels::portable

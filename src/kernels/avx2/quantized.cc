@@ -1,0 +1,16 @@
+#include "kernels/generic/quantized.h"
+
+#include "kernels/avx2/isa.h"
+#include "kernels/avx2/vector.h"
+
+namespace fovea::kernels::avx2 {
+
+void matmul_int8(const MatmulQuantized& product) {
+  generic::matmul_int8<Isa>(product);
+}
+
+void matmul_int4(const MatmulQuantized& product) {
+  generic::matmul_int4<Isa>(product);
+}
+
+}  // namespace fovea::kernels::avx2

@@ -1,0 +1,12 @@
+#include "kernels/generic/attention.h"
+
+#include "kernels/avx512bf16/isa.h"
+#include "kernels/avx512bf16/vector.h"
+
+namespace fovea::kernels::avx512bf16 {
+
+void attention_bf16(const AttentionBf16& attention) {
+  generic::attention_bf16<Isa>(attention);
+}
+
+}  // namespace fovea::kernels::avx512bf16

@@ -1,0 +1,183 @@
+#pragma once
+
+// Products of quantised rows and weights. A set's `Isa` names:
+//   Vector             its floats
+//   Dot                its int8 Dot (packed.h), which also offers
+//     kOffset            what quantize_row adds to every value of A (0, or 128 for unsigned bytes)
+//     broadcast_sum      one int32 a lane from memory
+//     low, high          the nibbles of a Columns, minus 8
+//     multiply_add       sum + a * b in int32, b from bytes
+//     to_float
+//   kRows, kBlocks     sums of a tile that fit the registers: kRows rows by kBlocks blocks
+//   kStreams           blocks that a single row reads side by side
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/generic/packed.h"
+#include "kernels/generic/rows.h"
+
+namespace fovea::kernels::generic {
+
+/// Sums start at minus what the offset of A adds to them.
+template <class Isa, std::size_t kRows, std::size_t kVectors>
+inline void start_sums(const MatmulQuantized& product, std::size_t column,
+                       typename Isa::Dot::Sum (&sum)[kRows][kVectors]) {
+  using Dot = typename Isa::Dot;
+#pragma unroll
+  for (std::size_t v = 0; v < kVectors; ++v) {
+    auto start = Dot::zero();
+    if constexpr (Dot::kOffset != 0) start = Dot::correction(product.b_sums + column + v * Dot::kLanes);
+#pragma unroll
+    for (std::size_t i = 0; i < kRows; ++i) sum[i][v] = start;
+  }
+}
+
+/// Scales the sums of kRows rows from `row` and of the outputs from `column`, and stores them.
+template <class Isa, std::size_t kRows, std::size_t kVectors>
+inline void finish(const MatmulQuantized& product, std::size_t row, std::size_t column,
+                   const typename Isa::Dot::Sum (&sum)[kRows][kVectors]) {
+  using Vector = typename Isa::Vector;
+  constexpr std::size_t kLanes = Vector::kLanes;
+#pragma unroll
+  for (std::size_t v = 0; v < kVectors; ++v) {
+    const std::size_t first = column + v * kLanes;
+    if (first >= product.n) break;
+    const std::size_t lanes = product.n - first < kLanes ? product.n - first : kLanes;
+    const Vector scale = Vector::load(product.b_scales + first);
+    const Vector bias =
+        product.bias == nullptr ? Vector::zero() : Vector::load_partial(product.bias + first, lanes);
+#pragma unroll
+    for (std::size_t i = 0; i < kRows; ++i) {
+      float* c = product.c + (row + i) * product.ldc + first;
+      const Vector both = Vector::mul(scale, Vector::set1(product.a_scales[row + i]));
+      Vector value = Vector::fma(Isa::Dot::to_float(sum[i][v]), both, bias);
+      if (product.epilogue == Epilogue::kGeluTanh) value = gelu_value(value);
+      if (lanes == kLanes) {
+        if (product.epilogue == Epilogue::kAdd) value = Vector::add(value, Vector::load(c));
+        value.store(c);
+      } else {
+        if (product.epilogue == Epilogue::kAdd) value = Vector::add(value, Vector::load_partial(c, lanes));
+        value.store_partial(c, lanes);
+      }
+    }
+  }
+}
+
+template <class Isa, std::size_t kRows, std::size_t kBlocks>
+inline void int8_tile(const MatmulQuantized& product, const std::uint8_t* b, std::size_t row,
+                      std::size_t column) {
+  constexpr std::size_t kVectors = kBlocks * kPackedColumns / Isa::Dot::kLanes;
+  typename Isa::Dot::Sum sum[kRows][kVectors];
+  start_sums<Isa>(product, column, sum);
+  accumulate_packed<typename Isa::Dot>(product.a + row * product.lda, product.lda, b,
+                                       product.k * kPackedColumns, product.k / 4, sum);
+  finish<Isa>(product, row, column, sum);
+}
+
+/// All rows times kBlocks blocks that begin at b.
+template <class Isa, std::size_t kBlocks>
+inline void int8_panel(const MatmulQuantized& product, const std::uint8_t* b, std::size_t column) {
+  std::size_t row = 0;
+  for (; row + Isa::kRows <= product.m; row += Isa::kRows) {
+    int8_tile<Isa, Isa::kRows, kBlocks>(product, b, row, column);
+  }
+  for (; row + 4 <= product.m; row += 4) int8_tile<Isa, 4, kBlocks>(product, b, row, column);
+  for (; row < product.m; ++row) int8_tile<Isa, 1, kBlocks>(product, b, row, column);
+}
+
+/// f<blocks>(column) over all columns: kWide blocks at a time, then one.
+template <std::size_t kWide, class Function>
+inline void for_panels(std::size_t n, Function f) {
+  const std::size_t blocks = (n + kPackedColumns - 1) / kPackedColumns;
+  std::size_t block = 0;
+  for (; block + kWide <= blocks; block += kWide) f.template operator()<kWide>(block * kPackedColumns);
+  for (; block < blocks; ++block) f.template operator()<1>(block * kPackedColumns);
+}
+
+template <class Isa>
+inline void matmul_int8(const MatmulQuantized& product) {
+  const auto panel = [&]<std::size_t kBlocks>(std::size_t column) {
+    int8_panel<Isa, kBlocks>(product, product.b + column * product.k, column);
+  };
+  if (product.m < 4) {
+    for_panels<Isa::kStreams>(product.n, panel);
+  } else {
+    for_panels<Isa::kBlocks>(product.n, panel);
+  }
+}
+
+/// One row of A times kBlocks blocks of int4, unpacked on the way: weights are read once, at memory speed.
+template <class Isa, std::size_t kBlocks>
+inline void int4_row(const MatmulQuantized& product, std::size_t row, std::size_t column) {
+  using Dot = typename Isa::Dot;
+  constexpr std::size_t kPerBlock = kPackedColumns / Dot::kLanes;
+  constexpr std::size_t kVectors = kBlocks * kPerBlock;
+  const std::uint8_t* a = product.a + row * product.lda;
+  const std::uint8_t* b = product.b + column * product.k / 2;
+  const std::uint8_t* multipliers = product.b_multipliers + column * product.k / kInt4GroupSize;
+  const std::size_t block_stride = product.k * kPackedColumns / 2;
+  const std::size_t multiplier_stride = product.k / kInt4GroupSize * kPackedColumns;
+  typename Dot::Sum total[1][kVectors];
+  start_sums<Isa>(product, column, total);
+  for (std::size_t k = 0; k < product.k; k += kInt4GroupSize, b += 4 * kPackedStep, multipliers += 16) {
+#pragma unroll
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      const std::uint8_t* source = b + v / kPerBlock * block_stride + v % kPerBlock * Dot::kBytes;
+      auto sum = Dot::zero();
+#pragma unroll
+      for (std::size_t pair = 0; pair < 4; ++pair) {
+        const auto packed = Dot::load(source + pair * kPackedStep);
+        sum = Dot::accumulate(sum, Dot::broadcast(a + k + 8 * pair), Dot::low(packed));
+        sum = Dot::accumulate(sum, Dot::broadcast(a + k + 8 * pair + 4), Dot::high(packed));
+      }
+      total[0][v] = Dot::multiply_add(
+          total[0][v], sum, multipliers + v / kPerBlock * multiplier_stride + v % kPerBlock * Dot::kLanes);
+    }
+  }
+  finish<Isa>(product, row, column, total);
+}
+
+/// One block of int4 as int8: [k / 4, 16, 4]. (A template, like all code here: each set needs its own copy.)
+template <class Isa>
+inline void expand_int4(const std::uint8_t* packed, const std::uint8_t* multipliers, std::size_t k,
+                        std::uint8_t* out) {
+  for (std::size_t group = 0; group < k / kInt4GroupSize; ++group, multipliers += kPackedColumns) {
+    std::int8_t factor[kPackedStep];
+    for (std::size_t i = 0; i < kPackedStep; ++i) factor[i] = static_cast<std::int8_t>(multipliers[i / 4]);
+    for (std::size_t pair = 0; pair < 4; ++pair, packed += kPackedStep, out += 2 * kPackedStep) {
+      for (std::size_t i = 0; i < kPackedStep; ++i) {
+        const auto low = static_cast<std::int8_t>((packed[i] & 15) - 8);
+        const auto high = static_cast<std::int8_t>((packed[i] >> 4) - 8);
+        out[i] = static_cast<std::uint8_t>(low * factor[i]);
+        out[kPackedStep + i] = static_cast<std::uint8_t>(high * factor[i]);
+      }
+    }
+  }
+}
+
+/// Rows from which expanding weights to int8 once costs less than unpacking them for every row.
+inline constexpr std::size_t kExpandFromRows = 4;
+
+template <class Isa>
+inline void matmul_int4(const MatmulQuantized& product) {
+  if (product.m < kExpandFromRows) {
+    for_panels<Isa::kStreams / 2>(product.n, [&]<std::size_t kBlocks>(std::size_t column) {
+      for (std::size_t row = 0; row < product.m; ++row) int4_row<Isa, kBlocks>(product, row, column);
+    });
+    return;
+  }
+  static_assert(Isa::kBlocks <= kScratchBlocks);
+  for_panels<Isa::kBlocks>(product.n, [&]<std::size_t kBlocks>(std::size_t column) {
+    for (std::size_t i = 0; i < kBlocks; ++i) {
+      const std::size_t first = column + i * kPackedColumns;
+      expand_int4<Isa>(product.b + first * product.k / 2,
+                       product.b_multipliers + first * product.k / kInt4GroupSize, product.k,
+                       product.scratch + i * kPackedColumns * product.k);
+    }
+    int8_panel<Isa, kBlocks>(product, product.scratch, column);
+  });
+}
+
+}  // namespace fovea::kernels::generic

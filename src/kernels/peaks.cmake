@@ -1,0 +1,12 @@
+# What each set can do at best (peaks.h): sets whose kernels are not written yet have their loops already.
+list(APPEND sources peaks.cc portable/peaks.cc)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(peak_flags_avx2 -mavx2 -mfma)
+  set(peak_flags_avxvnni -mavx2 -mfma -mavxvnni)
+  set(peak_flags_avx512vnni -mavx2 -mfma -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni)
+  set(peak_flags_avx512bf16 ${peak_flags_avx512vnni} -mavx512bf16)
+  foreach(isa avx2 avxvnni avx512vnni avx512bf16)
+    list(APPEND sources ${isa}/peaks.cc)
+    set_source_files_properties(${isa}/peaks.cc PROPERTIES COMPILE_OPTIONS "${peak_flags_${isa}}")
+  endforeach()
+endif()

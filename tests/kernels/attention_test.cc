@@ -1,0 +1,131 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels_fixture.h"
+
+namespace fovea::kernels {
+namespace {
+
+/// Keys and values [positions, head_dim], rounded to bfloat16, and packed as the kernel reads them.
+struct PackedCache {
+  std::size_t positions, head_dim, value_pairs;
+  std::vector<float> k, v;
+  std::vector<BFloat16> keys, values;
+
+  PackedCache(std::size_t positions, std::size_t head_dim, std::vector<float> k_in, std::vector<float> v_in)
+      : positions(positions),
+        head_dim(head_dim),
+        value_pairs((positions + 1) / 2),
+        k(std::move(k_in)),
+        v(std::move(v_in)) {
+    const std::size_t pairs = (head_dim + 1) / 2;
+    keys.resize((positions + 15) / 16 * pairs * 32);
+    values.resize((head_dim + 15) / 16 * value_pairs * 32);
+    for (std::size_t p = 0; p < positions; ++p) {
+      for (std::size_t d = 0; d < head_dim; ++d) {
+        const BFloat16 key = tensor::to_bfloat16(k[p * head_dim + d]);
+        const BFloat16 value = tensor::to_bfloat16(v[p * head_dim + d]);
+        keys[(p / 16 * pairs + d / 2) * 32 + 2 * (p % 16) + d % 2] = key;
+        values[(d / 16 * value_pairs + p / 2) * 32 + 2 * (d % 16) + p % 2] = value;
+        k[p * head_dim + d] = tensor::to_float(key);
+        v[p * head_dim + d] = tensor::to_float(value);
+      }
+    }
+  }
+};
+
+class AttentionKernelTest : public KernelsTest {
+ protected:
+  std::vector<float> run(const PackedCache& cache, const std::vector<BFloat16>& q, std::size_t ldq,
+                         const std::vector<std::uint32_t>& visible, float scale) {
+    std::vector<float> out(visible.size() * cache.head_dim, NAN);
+    GetParam()->attention_bf16({.q = q.data(),
+                                .ldq = ldq,
+                                .keys = cache.keys.data(),
+                                .values = cache.values.data(),
+                                .value_pairs = cache.value_pairs,
+                                .visible = visible.data(),
+                                .scale = scale,
+                                .out = out.data(),
+                                .out_stride = cache.head_dim,
+                                .rows = visible.size(),
+                                .head_dim = cache.head_dim});
+    return out;
+  }
+
+  /// Queries [rows, ldq], zero past head_dim.
+  std::vector<BFloat16> queries(std::size_t rows, std::size_t head_dim, std::size_t ldq) {
+    std::vector<BFloat16> q(rows * ldq);
+    const std::vector<float> values = random(rows * head_dim);
+    for (std::size_t i = 0; i < rows; ++i) {
+      for (std::size_t d = 0; d < head_dim; ++d)
+        q[i * ldq + d] = tensor::to_bfloat16(values[i * head_dim + d]);
+    }
+    return q;
+  }
+};
+
+TEST_P(AttentionKernelTest, EqualsSoftmaxInDoublePrecision) {
+  for (const std::size_t head_dim : {16, 17, 32, 64, 72}) {
+    for (const std::size_t positions : {1, 2, 15, 16, 17, 255, 256, 257, 300, 900}) {
+      const PackedCache cache(positions, head_dim, random(positions * head_dim),
+                              random(positions * head_dim));
+      for (const std::size_t rows : {1, 3, 13, 48}) {
+        const std::size_t ldq = head_dim + head_dim % 2 + 2;
+        const auto q = queries(rows, head_dim, ldq);
+        std::vector<std::uint32_t> visible(rows);
+        for (auto& count : visible) count = static_cast<std::uint32_t>(random_size(1, positions));
+        const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
+        const auto out = run(cache, q, ldq, visible, scale);
+        for (std::size_t i = 0; i < rows; ++i) {
+          std::vector<double> weights(visible[i]);
+          double total = 0;
+          for (std::size_t p = 0; p < visible[i]; ++p) {
+            double score = 0;
+            for (std::size_t d = 0; d < head_dim; ++d) {
+              score += double{tensor::to_float(q[i * ldq + d])} * cache.k[p * head_dim + d];
+            }
+            weights[p] = std::exp(score * scale);
+            total += weights[p];
+          }
+          for (std::size_t d = 0; d < head_dim; ++d) {
+            double sum = 0;
+            for (std::size_t p = 0; p < visible[i]; ++p)
+              sum += weights[p] / total * cache.v[p * head_dim + d];
+            // Weights are rounded to bfloat16: 2^-9 of each.
+            ASSERT_NEAR(out[i * head_dim + d], sum, 8e-3) << rows << " x " << positions << " x " << head_dim;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(AttentionKernelTest, ARowDoesNotDependOnTheRowsBesideIt) {
+  constexpr std::size_t kHeadDim = 64, kPositions = 700, kRows = 48;
+  const PackedCache cache(kPositions, kHeadDim, random(kPositions * kHeadDim), random(kPositions * kHeadDim));
+  const auto q = queries(kRows, kHeadDim, kHeadDim);
+  std::vector<std::uint32_t> visible(kRows);
+  for (auto& count : visible) count = static_cast<std::uint32_t>(random_size(1, kPositions));
+  const auto together = run(cache, q, kHeadDim, visible, 0.125F);
+  for (std::size_t i = 0; i < kRows; ++i) {
+    const std::vector<BFloat16> one(q.begin() + static_cast<std::ptrdiff_t>(i * kHeadDim),
+                                    q.begin() + static_cast<std::ptrdiff_t>((i + 1) * kHeadDim));
+    const auto alone = run(cache, one, kHeadDim, {visible[i]}, 0.125F);
+    EXPECT_TRUE(
+        std::equal(alone.begin(), alone.end(), together.begin() + static_cast<std::ptrdiff_t>(i * kHeadDim)));
+  }
+}
+
+TEST_P(AttentionKernelTest, LargeScoresDoNotOverflow) {
+  const PackedCache cache(600, 32, random(600 * 32, 300.0F), random(600 * 32));
+  const auto q = queries(4, 32, 32);
+  for (const float value : run(cache, q, 32, {600, 1, 300, 599}, 1.0F)) EXPECT_TRUE(std::isfinite(value));
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, AttentionKernelTest, testing::ValuesIn(supported_kernels()), isa_name);
+
+}  // namespace
+}  // namespace fovea::kernels
