@@ -7,7 +7,6 @@
 #include <array>
 #include <atomic>
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 #include "base/clock.h"
@@ -110,10 +109,14 @@ Result<double> measure_read(const PeakLoops& loops, WorkerTeam& team, const Peak
   const std::size_t pieces = std::max<std::size_t>(1, options.read_bytes / kPiece);
   const ReadBuffer buffer(pieces * kPiece);
   if (buffer.data() == nullptr) {
-    return fail(ErrorCode::kUnavailable,
-                fmt::format("no memory for {} bytes, which measuring the memory's speed takes", pieces * kPiece));
+    return fail(
+        ErrorCode::kUnavailable,
+        fmt::format("no memory for {} bytes, which measuring the memory's speed takes", pieces * kPiece));
   }
-  team.parallel_for(pieces, [&](std::size_t i) { std::memset(buffer.data() + i * kPiece, 1, kPiece); });
+  team.parallel_for(pieces, [&](std::size_t i) {
+    constexpr std::size_t kPage = 4096;
+    for (std::size_t at = 0; at < kPiece; at += kPage) buffer.data()[i * kPiece + at] = std::byte{1};
+  });
   std::atomic<std::uint64_t> sum = 0;
   std::vector<double> rates;
   for (int round = 0; round < options.rounds; ++round) {

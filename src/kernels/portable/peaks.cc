@@ -1,5 +1,9 @@
 #include "kernels/generic/peaks.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 namespace fovea::kernels::portable {
 namespace {
 
@@ -10,7 +14,9 @@ using Integers [[gnu::vector_size(16)]] = std::int32_t;
 using Bytes [[gnu::vector_size(16)]] = std::int8_t;
 using Shorts [[gnu::vector_size(32)]] = std::int16_t;
 using HalfShorts [[gnu::vector_size(16)]] = std::int16_t;
+#if !defined(__SSE2__)
 using Products [[gnu::vector_size(32)]] = std::int32_t;
+#endif
 
 struct F32 {
   using Sum = Floats;
@@ -59,9 +65,14 @@ struct Int8 {
 
  private:
   static Integers pairs(HalfShorts a, HalfShorts b) {
+#if defined(__SSE2__)
+    return reinterpret_cast<Integers>(
+        _mm_madd_epi16(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b)));
+#else
     const Products products = __builtin_convertvector(a, Products) * __builtin_convertvector(b, Products);
     return __builtin_shufflevector(products, products, 0, 2, 4, 6) +
            __builtin_shufflevector(products, products, 1, 3, 5, 7);
+#endif
   }
 };
 
