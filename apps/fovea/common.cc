@@ -25,7 +25,7 @@ void ModelOptions::add_to(CLI::App& command, bool model_required) {
   } else {
     option->capture_default_str();
   }
-  command.add_option("--dtype", dtype, "Compute with weights of this type: f32 or bf16 (default: as stored)")
+  command.add_option("--dtype", dtype, "Compute with weights of this type: f32, bf16, int8 or int4 (default: as stored)")
       ->type_name("TYPE")
       ->check(CLI::IsMember({"f32", "bf16", "int8", "int4"}).description(""));
   command.add_option("--threads", threads, "Threads to compute with (default: every processor)")
@@ -33,14 +33,9 @@ void ModelOptions::add_to(CLI::App& command, bool model_required) {
       ->check(CLI::Range(1, 1024).description(""));
 }
 
-Result<engine::GeneratorOptions> ModelOptions::generator_options() const {
+engine::GeneratorOptions ModelOptions::generator_options() const {
   engine::GeneratorOptions options{.model = {}, .threads = threads};
-  if (dtype == "f32") options.model.precision = nn::Precision::kF32;
-  if (dtype == "bf16") options.model.precision = nn::Precision::kBF16;
-  if (dtype == "int8" || dtype == "int4") {
-    return fail(ErrorCode::kUsage,
-                fmt::format("--dtype {} is not available in this version; use f32 or bf16", dtype));
-  }
+  if (!dtype.empty()) options.model.precision = nn::parse_precision(dtype);
   return options;
 }
 

@@ -26,8 +26,7 @@ struct ModelOptions {
   /// `--model`, `--dtype`, `--threads` and their environment variables.
   void add_to(CLI::App& command, bool model_required);
 
-  /// Errors: kUsage for a dtype that is not computed in yet.
-  [[nodiscard]] Result<engine::GeneratorOptions> generator_options() const;
+  [[nodiscard]] engine::GeneratorOptions generator_options() const;
 };
 
 }  // namespace fovea::cli

@@ -53,7 +53,7 @@ Result<int> run_evaluate(const EvaluateArguments& arguments) {
   FOVEA_TRY(const tasks::Task* task, tasks::require_task(arguments.task, ErrorCode::kUsage));
   const auto models = split(arguments.model.model);
   if (models.empty()) return fail(ErrorCode::kUsage, "--model names no model");
-  FOVEA_TRY(const auto options, arguments.model.generator_options());
+  const auto options = arguments.model.generator_options();
   FOVEA_TRY(const auto examples, evaluate::read_manifest(arguments.data));
   std::vector<std::filesystem::path> directories;  // all are found before the first is measured
   for (const std::string& name : models) {

@@ -76,7 +76,7 @@ std::string to_json(const engine::Generation& generation, double load_ms) {
 
 Result<void> generate(const GenerateArguments& arguments) {
   Stopwatch watch;
-  FOVEA_TRY(auto options, arguments.model.generator_options());
+  auto options = arguments.model.generator_options();
   options.model.bf16_rope_frequencies = arguments.rope_frequencies == "bf16";
   FOVEA_TRY(const auto directory, registry::locate_model(arguments.model.model));
   FOVEA_TRY(auto generator, engine::Generator::open(directory, options));

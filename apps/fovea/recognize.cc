@@ -118,7 +118,7 @@ recognize::Recognition recognize_file(recognize::Recognizer& recognizer, const s
 
 Result<int> run_recognize(const RecognizeArguments& arguments) {
   FOVEA_TRY(const tasks::Task* task, tasks::require_task(arguments.task, ErrorCode::kUsage));
-  FOVEA_TRY(const auto options, arguments.model.generator_options());
+  const auto options = arguments.model.generator_options();
   FOVEA_TRY(const auto directory, registry::locate_model(arguments.model.model));
   FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options));
 

@@ -21,7 +21,7 @@ struct ServeArguments {
 };
 
 Result<void> run_serve(ServeArguments arguments) {
-  FOVEA_TRY(const auto options, arguments.model.generator_options());
+  const auto options = arguments.model.generator_options();
   FOVEA_TRY(const auto directory, registry::locate_model(arguments.model.model));
   FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options));
   arguments.server.handle_signals = true;

@@ -49,6 +49,7 @@ enum class Epilogue {
 inline constexpr std::size_t kPackedColumns = 16;
 inline constexpr std::size_t kPackedStep = 64;     ///< bytes of one step along k in a block
 inline constexpr std::size_t kPackedDepth = 64;    ///< k of quantised matrices is padded to a multiple of it
+inline constexpr std::size_t kMostPackedDepth = 65'536;  ///< longer sums could leave 32 bits
 inline constexpr std::size_t kInt4GroupSize = 32;  ///< neighbouring k that share a multiplier
 
 inline constexpr std::size_t kScratchBlocks = 2;
@@ -70,7 +71,7 @@ struct MatmulQuantized {
   float* c;
   std::size_t ldc;
   std::size_t m, n;
-  std::size_t k;  ///< padded: a multiple of kPackedDepth, at most 65,536
+  std::size_t k;  ///< padded: a multiple of kPackedDepth, at most kMostPackedDepth
   Epilogue epilogue;
 };
 
@@ -115,6 +116,9 @@ struct Kernels {
   /// x as int8 with one scale, which it returns: x = scale * q, |q| <= 127. `out` has `padded` bytes, zeros
   /// past n. The bytes are the set's own form (some instructions want unsigned values).
   float (*quantize_row)(const float* x, std::size_t n, std::size_t padded, std::uint8_t* out);
+
+  /// out[2 i] = even[i], out[2 i + 1] = odd[i], rounded to bfloat16, for i < n.
+  void (*interleave_bf16)(const float* even, const float* odd, BFloat16* out, std::size_t n);
 
   /// out = (x - mean) / sqrt(variance + eps) * weight + bias; biased variance. `out` may be `x`.
   void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, float* out,

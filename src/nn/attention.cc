@@ -1,81 +1,59 @@
 #include "nn/attention.h"
 
 #include <algorithm>
-#include <cmath>
 
-#include "nn/share.h"
+#include "kernels/kernels.h"
+#include "nn/attention_paths.h"
+#include "nn/packed_heads.h"
 
 namespace fovea::nn {
-namespace {
 
-// Query rows that are worked on together: their scores stay in the second-level cache.
-constexpr std::size_t kQueryBlock = 24;
-
-/// A row length for `tokens` floats that is whole in vectors and no multiple of 4096 bytes: rows at such a
-/// distance would all fall into the same few cache sets.
-std::size_t padded_stride(std::size_t tokens) {
-  const std::size_t vectors = (tokens + 15) / 16;
-  return 16 * (vectors | 1);
+void bidirectional_attention(const Compute& compute, const AttentionShape& shape, Precision weights,
+                             const float* q, const float* k, const float* v, std::size_t frames,
+                             std::size_t tokens, float* out) {
+  const auto attention =
+      weights == Precision::kF32 ? bidirectional_attention_f32 : bidirectional_attention_bf16;
+  attention(compute, shape, q, k, v, frames, tokens, out);
 }
 
-}  // namespace
-
-void bidirectional_attention(const Compute& compute, const AttentionShape& shape, const float* q,
-                             const float* k, const float* v, std::size_t frames, std::size_t tokens,
-                             float* out) {
-  const std::size_t width = shape.heads * shape.head_dim;
-  const std::size_t stride = padded_stride(tokens);
-  const float scale = 1.0F / std::sqrt(static_cast<float>(shape.head_dim));
-  tensor::Buffer<float> transposed(frames * shape.heads * shape.head_dim * stride);
-
-  compute.team.parallel_for(frames * shape.heads, [&](std::size_t task) {
-    const float* source = k + (task / shape.heads) * tokens * width + (task % shape.heads) * shape.head_dim;
-    float* target = transposed.data() + task * shape.head_dim * stride;
-    for (std::size_t token = 0; token < tokens; ++token) {
-      for (std::size_t d = 0; d < shape.head_dim; ++d) target[d * stride + token] = source[token * width + d];
-    }
-  });
-
-  const std::size_t blocks = (tokens + kQueryBlock - 1) / kQueryBlock;
-  compute.team.parallel_for(frames * shape.heads * blocks, [&](std::size_t task) {
-    const std::size_t head_index = task / blocks;
-    const std::size_t first = task % blocks * kQueryBlock;
-    const std::size_t rows = std::min(kQueryBlock, tokens - first);
-    const std::size_t offset =
-        (head_index / shape.heads) * tokens * width + (head_index % shape.heads) * shape.head_dim;
-    thread_local tensor::Buffer<float> scores;
-    scores.reserve(kQueryBlock * stride);
-    compute.kernels.matmul_nn({.a = q + offset + first * width,
-                               .lda = width,
-                               .b = transposed.data() + head_index * shape.head_dim * stride,
-                               .ldb = stride,
-                               .c = scores.data(),
-                               .ldc = stride,
-                               .m = rows,
-                               .n = tokens,
-                               .k = shape.head_dim});
-    for (std::size_t i = 0; i < rows; ++i) compute.kernels.softmax(scores.data() + i * stride, scale, tokens);
-    compute.kernels.matmul_nn({.a = scores.data(),
-                               .lda = stride,
-                               .b = v + offset,
-                               .ldb = width,
-                               .c = out + offset + first * width,
-                               .ldc = width,
-                               .m = rows,
-                               .n = shape.head_dim,
-                               .k = tokens});
-  });
+void causal_attention(const Compute& compute, const AttentionShape& shape, const float* q, std::size_t tokens,
+                      const KeyValueCache& cache, std::size_t start, float* out) {
+  const auto attention = cache.is_float() ? causal_attention_f32 : causal_attention_bf16;
+  attention(compute, shape, q, tokens, cache, start, out);
 }
 
-KeyValueCache::KeyValueCache(const AttentionShape& shape, std::size_t capacity)
-    : heads_(shape.key_value_heads),
-      head_dim_(shape.head_dim),
-      capacity_(capacity),
-      stride_(padded_stride(capacity)),
-      keys_(heads_ * head_dim_ * stride_),
-      values_(heads_ * head_dim_ * capacity) {}
+KeyValueCache::KeyValueCache(const AttentionShape& shape, std::size_t capacity, Precision weights)
+    : heads_(shape.key_value_heads), head_dim_(shape.head_dim), capacity_(capacity), weights_(weights) {
+  if (is_float()) {
+    stride_ = padded_stride(capacity);
+    keys_ = tensor::Buffer<float>(heads_ * head_dim_ * stride_);
+    values_ = tensor::Buffer<float>(heads_ * head_dim_ * capacity);
+  } else {
+    packed_keys_ = tensor::Buffer<tensor::BFloat16>(heads_ * packed_keys_size(capacity, head_dim_));
+    packed_values_ = tensor::Buffer<tensor::BFloat16>(heads_ * packed_values_size(capacity, head_dim_));
+  }
+}
 
-void KeyValueCache::append(const float* k, const float* v, std::size_t start, std::size_t tokens) {
+const tensor::BFloat16* KeyValueCache::packed_keys(std::size_t head) const {
+  return packed_keys_.data() + head * packed_keys_size(capacity_, head_dim_);
+}
+
+const tensor::BFloat16* KeyValueCache::packed_values(std::size_t head) const {
+  return packed_values_.data() + head * packed_values_size(capacity_, head_dim_);
+}
+
+void KeyValueCache::append(const Compute& compute, const float* k, const float* v, std::size_t start,
+                           std::size_t tokens) {
+  if (is_float()) {
+    append_float(k, v, start, tokens);
+  } else if (tokens == 1) {
+    for (std::size_t head = 0; head < heads_; ++head) append_packed(head, k, v, start, tokens);
+  } else {
+    compute.team.parallel_for(heads_, [&](std::size_t head) { append_packed(head, k, v, start, tokens); });
+  }
+}
+
+void KeyValueCache::append_float(const float* k, const float* v, std::size_t start, std::size_t tokens) {
   for (std::size_t token = 0; token < tokens; ++token) {
     for (std::size_t head = 0; head < heads_; ++head) {
       const float* key = k + (token * heads_ + head) * head_dim_;
@@ -87,52 +65,14 @@ void KeyValueCache::append(const float* k, const float* v, std::size_t start, st
   }
 }
 
-void causal_attention(const Compute& compute, const AttentionShape& shape, const float* q, std::size_t tokens,
-                      const KeyValueCache& cache, std::size_t start, float* out) {
-  const std::size_t width = shape.heads * shape.head_dim;
-  const std::size_t group = shape.heads / shape.key_value_heads;
-  const float scale = 1.0F / std::sqrt(static_cast<float>(shape.head_dim));
-  const std::size_t blocks = (tokens + kQueryBlock - 1) / kQueryBlock;
-
-  const auto attend = [&](std::size_t task) {
-    const std::size_t head = task / blocks;
-    const std::size_t first = task % blocks * kQueryBlock;
-    const std::size_t rows = std::min(kQueryBlock, tokens - first);
-    const std::size_t visible = start + first + rows;  // positions that the block's last row sees
-    const std::size_t stride = padded_stride(visible);
-    thread_local tensor::Buffer<float> scores;
-    scores.reserve(kQueryBlock * stride);
-    compute.kernels.matmul_nn({.a = q + first * width + head * shape.head_dim,
-                               .lda = width,
-                               .b = cache.keys(head / group),
-                               .ldb = cache.stride(),
-                               .c = scores.data(),
-                               .ldc = stride,
-                               .m = rows,
-                               .n = visible,
-                               .k = shape.head_dim});
-    for (std::size_t i = 0; i < rows; ++i) {
-      // Later positions get weight zero: adding 0 * v leaves a sum as it is, so a row's answer does not
-      // depend on the block that it stands in.
-      float* row = scores.data() + i * stride;
-      const std::size_t seen = start + first + i + 1;
-      compute.kernels.softmax(row, scale, seen);
-      std::fill(row + seen, row + visible, 0.0F);
-    }
-    compute.kernels.matmul_nn({.a = scores.data(),
-                               .lda = stride,
-                               .b = cache.values(head / group),
-                               .ldb = shape.head_dim,
-                               .c = out + first * width + head * shape.head_dim,
-                               .ldc = width,
-                               .m = rows,
-                               .n = shape.head_dim,
-                               .k = visible});
-  };
-  if (2 * width * tokens * (start + tokens) < kWorthSharing) {
-    for (std::size_t task = 0; task < shape.heads * blocks; ++task) attend(task);
-  } else {
-    compute.team.parallel_for(shape.heads * blocks, attend);
+void KeyValueCache::append_packed(std::size_t head, const float* k, const float* v, std::size_t start,
+                                  std::size_t tokens) {
+  tensor::BFloat16* keys = packed_keys_.data() + head * packed_keys_size(capacity_, head_dim_);
+  tensor::BFloat16* values = packed_values_.data() + head * packed_values_size(capacity_, head_dim_);
+  for (std::size_t token = 0; token < tokens; ++token) {
+    const std::size_t row = (token * heads_ + head) * head_dim_;
+    pack_key(k + row, start + token, head_dim_, keys);
+    pack_value(v + row, start + token, head_dim_, value_pairs(), values);
   }
 }
 

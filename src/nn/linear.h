@@ -1,20 +1,29 @@
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
 
+#include "kernels/kernels.h"
+#include "nn/activations.h"
 #include "nn/compute.h"
 #include "nn/weight.h"
 
 namespace fovea::nn {
 
-/// What follows a product while its values are still in cache.
-enum class Epilogue {
-  kStore,     ///< out = x W^T + b
-  kGeluTanh,  ///< out = gelu_tanh(x W^T + b)
-  kAdd,       ///< out += x W^T + b: the residual connection
+using kernels::Epilogue;
+
+/// One of the products that share their input.
+struct Product {
+  const Linear& layer;
+  float* out;  ///< [rows, layer's rows]
+  Epilogue epilogue = Epilogue::kStore;
 };
 
-/// x [rows, in] to out [rows, out]. With bf16 weights x is rounded to bf16 first. `out` must not overlap `x`.
+/// x, filled for the precision of the layers' weights, through every layer, as one parallel loop. No `out`
+/// may overlap another or what x looks at.
+void linear(const Compute& compute, const Activations& x, std::initializer_list<Product> products);
+
+/// x [rows, in] to out [rows, out]. `out` must not overlap `x`.
 void linear(const Compute& compute, const Linear& layer, const float* x, std::size_t rows, float* out,
             Epilogue epilogue = Epilogue::kStore);
 

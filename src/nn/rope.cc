@@ -1,5 +1,6 @@
 #include "nn/rope.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "tensor/dtype.h"
@@ -44,6 +45,18 @@ void RotaryEmbedding::Rotations::apply(float* x, std::size_t heads, std::size_t 
       x[i + half_] = second * cos[i] + first * sin[i];
     }
   }
+}
+
+void rotate(const Compute& compute, const RotaryEmbedding::Rotations& rotations, float* q,
+            std::size_t q_heads, float* k, std::size_t k_heads, std::size_t tokens) {
+  constexpr std::size_t kTokensPerTask = 32;
+  compute.team.parallel_for((tokens + kTokensPerTask - 1) / kTokensPerTask, [&](std::size_t task) {
+    const std::size_t last = std::min(tokens, (task + 1) * kTokensPerTask);
+    for (std::size_t token = task * kTokensPerTask; token < last; ++token) {
+      rotations.apply(q + token * q_heads * rotations.head_dim(), q_heads, token);
+      rotations.apply(k + token * k_heads * rotations.head_dim(), k_heads, token);
+    }
+  });
 }
 
 }  // namespace fovea::nn

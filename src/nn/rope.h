@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "nn/compute.h"
 #include "tensor/buffer.h"
 
 namespace fovea::nn {
@@ -21,6 +22,7 @@ class RotaryEmbedding {
    public:
     /// Rotates `heads` heads of the token at position start + `token`, [heads, head_dim], in place.
     void apply(float* x, std::size_t heads, std::size_t token) const;
+    [[nodiscard]] std::size_t head_dim() const { return 2 * half_; }
 
    private:
     friend class RotaryEmbedding;
@@ -35,5 +37,10 @@ class RotaryEmbedding {
  private:
   std::vector<float> frequencies_;  // [head_dim / 2]
 };
+
+/// Rotates the queries [tokens, q_heads, head_dim] and keys [tokens, k_heads, head_dim] of neighbouring
+/// tokens.
+void rotate(const Compute& compute, const RotaryEmbedding::Rotations& rotations, float* q,
+            std::size_t q_heads, float* k, std::size_t k_heads, std::size_t tokens);
 
 }  // namespace fovea::nn

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "quantize/storage.h"
 namespace fovea::nn {
 namespace {
 
@@ -38,11 +39,30 @@ bool is_float(DType dtype) {
   return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16;
 }
 
+constexpr std::pair<Precision, const char*> kNames[] = {{Precision::kF32, "f32"},
+                                                        {Precision::kBF16, "bf16"},
+                                                        {Precision::kInt8, "int8"},
+                                                        {Precision::kInt4, "int4"}};
+
 DType stored_type(Precision precision) {
   return precision == Precision::kBF16 ? DType::kBF16 : DType::kF32;
 }
 
 }  // namespace
+
+const char* precision_name(Precision precision) {
+  for (const auto& [value, name] : kNames) {
+    if (value == precision) return name;
+  }
+  return "";
+}
+
+std::optional<Precision> parse_precision(std::string_view name) {
+  for (const auto& [value, known] : kNames) {
+    if (name == known) return value;
+  }
+  return std::nullopt;
+}
 
 Weight::Weight(const StoredTensor& stored, std::size_t rows, std::size_t columns, Precision precision)
     : rows_(rows), columns_(columns), precision_(precision), data_(stored.bytes.data()) {
@@ -62,13 +82,41 @@ Weight::Weight(const StoredTensor& stored, std::size_t rows, std::size_t columns
   }
 }
 
+Weight::Weight(quantize::PackedMatrix packed) : Weight(packed.view()) {
+  owned_packed_ = std::move(packed);  // moving leaves the memory, and so the view, where it is
+}
+
+Weight::Weight(const quantize::PackedView& packed)
+    : rows_(packed.shape.rows),
+      columns_(packed.shape.columns),
+      precision_(packed.shape.format == quantize::Format::kInt4 ? Precision::kInt4 : Precision::kInt8),
+      packed_(packed) {}
+
 void Weight::copy_row(std::size_t row, float* out) const {
+  if (is_packed()) {
+    quantize::unpack_row(packed_, row, out);
+    return;
+  }
   if (precision_ == Precision::kF32) {
     std::memcpy(out, f32() + row * columns_, columns_ * sizeof(float));
     return;
   }
   const BFloat16* values = bf16() + row * columns_;
   for (std::size_t i = 0; i < columns_; ++i) out[i] = tensor::to_float(values[i]);
+}
+
+void Embedding::copy_row(std::size_t row, float* out) const {
+  for (std::size_t i = 0; i < columns_; ++i) {
+    const std::size_t index = row * columns_ + i;
+    out[i] = scales_ == nullptr ? element_as_float(stored_, index)
+                                : scales_[row] * static_cast<float>(element<std::int8_t>(stored_, index));
+  }
+}
+
+bool WeightLoader::has(const std::string& name) const {
+  return checkpoint_.find(name) != nullptr ||
+         checkpoint_.find(name + std::string(quantize::kInt8Suffix)) != nullptr ||
+         checkpoint_.find(name + std::string(quantize::kInt4Suffix)) != nullptr;
 }
 
 Result<const StoredTensor*> WeightLoader::find(const std::string& name, std::size_t first,
@@ -90,9 +138,38 @@ Result<const StoredTensor*> WeightLoader::find(const std::string& name, std::siz
   return stored;
 }
 
+Result<std::optional<Weight>> WeightLoader::packed(const std::string& name,
+                                                   const quantize::PackedShape& shape) const {
+  FOVEA_TRY(const auto view, quantize::find_packed(checkpoint_, name, shape));
+  if (!view) return std::nullopt;
+  return Weight(*view);
+}
+
 Result<Weight> WeightLoader::matrix(const std::string& name, std::size_t rows, std::size_t columns) const {
+  for (const auto format : {quantize::Format::kInt8, quantize::Format::kInt4}) {
+    FOVEA_TRY(auto stored, packed(name, {.format = format, .rows = rows, .columns = columns}));
+    if (stored) return *std::move(stored);
+  }
   FOVEA_TRY(const StoredTensor* stored, find(name, rows, rows * columns));
-  return Weight(*stored, rows, columns, precision_);
+  if (precision_ == Precision::kF32 || precision_ == Precision::kBF16) {
+    return Weight(*stored, rows, columns, precision_);
+  }
+  const quantize::PackedShape shape{
+      .format = precision_ == Precision::kInt4 ? quantize::Format::kInt4 : quantize::Format::kInt8,
+      .rows = rows,
+      .columns = columns};
+  const auto read = [&](std::size_t row, float* out) {
+    for (std::size_t i = 0; i < columns; ++i) out[i] = element_as_float(*stored, row * columns + i);
+  };
+  return Weight(quantize::PackedMatrix(shape, read, team_));
+}
+
+Result<Embedding> WeightLoader::embedding(const std::string& name, std::size_t rows,
+                                          std::size_t columns) const {
+  FOVEA_TRY(const auto int8, quantize::find_int8_rows(checkpoint_, name, rows, columns));
+  if (int8) return Embedding(*int8->values, int8->scales, columns);
+  FOVEA_TRY(const StoredTensor* stored, find(name, rows, rows * columns));
+  return Embedding(*stored, columns);
 }
 
 Result<std::vector<float>> WeightLoader::table(const std::string& name, std::size_t rows,

@@ -77,12 +77,12 @@ TEST_P(InvarianceTest, AFrameIsTheSameAloneAndAmongOthersAndOnAnyNumberOfThreads
 }
 
 TEST_P(InvarianceTest, APromptIsTheSameWholeInPiecesAndTokenByToken) {
-  constexpr std::size_t kTokens = 67;
+  constexpr std::size_t kTokens = 300;  // more than one chunk of attention
   const auto hidden = random_values(kTokens * hidden_size(), 2);
   const auto whole = forward(hidden, {kTokens}, 1);
   EXPECT_EQ(forward(hidden, {kTokens}, 2), whole);
   EXPECT_EQ(forward(hidden, {kTokens}, 3), whole);
-  EXPECT_EQ(forward(hidden, {1, 24, 25, 16, 1}, 2), whole);
+  EXPECT_EQ(forward(hidden, {1, 24, 250, 24, 1}, 2), whole);
   EXPECT_EQ(forward(hidden, std::vector<std::size_t>(kTokens, 1), 2), whole);
 }
 
@@ -103,8 +103,9 @@ TEST_P(InvarianceTest, LogitsOfARowAreTheSameAloneAndAmongOthers) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryPrecision, InvarianceTest,
-                         testing::Values(nn::Precision::kF32, nn::Precision::kBF16),
-                         [](const auto& info) { return info.param == nn::Precision::kF32 ? "f32" : "bf16"; });
+                         testing::Values(nn::Precision::kF32, nn::Precision::kBF16, nn::Precision::kInt8,
+                                         nn::Precision::kInt4),
+                         [](const auto& info) { return nn::precision_name(info.param); });
 
 }  // namespace
 }  // namespace fovea::engine

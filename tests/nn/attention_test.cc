@@ -33,9 +33,21 @@ std::vector<double> attend(const float* q, const float* k, const float* v, std::
   return out;
 }
 
-void expect_near(const float* found, const std::vector<double>& expected, const std::string& where) {
-  for (std::size_t d = 0; d < expected.size(); ++d) ASSERT_NEAR(found[d], expected[d], 2e-5) << where;
+/// bfloat16 has 8 bits: operands and attention weights are off by 2^-9 of themselves.
+void expect_near(const float* found, const std::vector<double>& expected, Precision weights,
+                 const std::string& where) {
+  const double tolerance = weights == Precision::kF32 ? 2e-5 : 4e-2;
+  for (std::size_t d = 0; d < expected.size(); ++d) ASSERT_NEAR(found[d], expected[d], tolerance) << where;
 }
+
+constexpr Precision kPrecisions[] = {Precision::kF32, Precision::kBF16};
+
+class BidirectionalAttentionTest : public testing::TestWithParam<Precision> {};
+class CausalAttentionTest : public testing::TestWithParam<Precision> {};
+INSTANTIATE_TEST_SUITE_P(Weights, BidirectionalAttentionTest, testing::ValuesIn(kPrecisions),
+                         [](const auto& info) { return precision_name(info.param); });
+INSTANTIATE_TEST_SUITE_P(Weights, CausalAttentionTest, testing::ValuesIn(kPrecisions),
+                         [](const auto& info) { return precision_name(info.param); });
 
 struct VisionCase {
   std::size_t frames, tokens, heads, head_dim;
@@ -45,15 +57,15 @@ constexpr VisionCase kVision[] = {
 
 std::vector<float> bidirectional(const VisionCase& size, const std::vector<float>& q,
                                  const std::vector<float>& k, const std::vector<float>& v,
-                                 const kernels::Kernels& kernels, std::size_t threads) {
+                                 const kernels::Kernels& kernels, std::size_t threads, Precision weights) {
   WorkerTeam team(threads);
   std::vector<float> out(q.size());
-  bidirectional_attention({kernels, team}, {size.heads, size.heads, size.head_dim}, q.data(), k.data(),
-                          v.data(), size.frames, size.tokens, out.data());
+  bidirectional_attention({kernels, team}, {size.heads, size.heads, size.head_dim}, weights, q.data(),
+                          k.data(), v.data(), size.frames, size.tokens, out.data());
   return out;
 }
 
-TEST(BidirectionalAttentionTest, EveryTokenSeesAllTokensOfItsFrameAndNoOther) {
+TEST_P(BidirectionalAttentionTest, EveryTokenSeesAllTokensOfItsFrameAndNoOther) {
   for (const kernels::Kernels* kernels : kernels::supported_kernels()) {
     for (const VisionCase& size : kVision) {
       const std::size_t width = size.heads * size.head_dim;
@@ -61,7 +73,7 @@ TEST(BidirectionalAttentionTest, EveryTokenSeesAllTokensOfItsFrameAndNoOther) {
       const auto q = random_values(total, 1);
       const auto k = random_values(total, 2);
       const auto v = random_values(total, 3);
-      const auto out = bidirectional(size, q, k, v, *kernels, 2);
+      const auto out = bidirectional(size, q, k, v, *kernels, 2, GetParam());
       for (std::size_t token = 0; token < size.frames * size.tokens; ++token) {
         for (std::size_t head = 0; head < size.heads; ++head) {
           const std::size_t at = token * width + head * size.head_dim;
@@ -69,22 +81,24 @@ TEST(BidirectionalAttentionTest, EveryTokenSeesAllTokensOfItsFrameAndNoOther) {
           expect_near(
               out.data() + at,
               attend(q.data() + at, k.data() + frame, v.data() + frame, size.tokens, width, size.head_dim),
+              GetParam(),
               fmt::format("{}: {} frames of {} tokens, head_dim {}: token {} head {}", kernels->isa,
                           size.frames, size.tokens, size.head_dim, token, head));
         }
       }
-      EXPECT_EQ(bidirectional(size, q, k, v, *kernels, 1), out) << kernels->isa;
-      EXPECT_EQ(bidirectional(size, q, k, v, *kernels, 3), out) << kernels->isa;
+      EXPECT_EQ(bidirectional(size, q, k, v, *kernels, 1, GetParam()), out) << kernels->isa;
+      EXPECT_EQ(bidirectional(size, q, k, v, *kernels, 3, GetParam()), out) << kernels->isa;
     }
   }
 }
 
-TEST(BidirectionalAttentionTest, LargeScoresDoNotOverflow) {
+TEST_P(BidirectionalAttentionTest, LargeScoresDoNotOverflow) {
   const VisionCase size{1, 20, 1, 16};
   const auto q = random_values(320, 4, 100.0F);
   const auto v = random_values(320, 5);
   for (const kernels::Kernels* kernels : kernels::supported_kernels()) {
-    for (const float value : bidirectional(size, q, q, v, *kernels, 1)) EXPECT_TRUE(std::isfinite(value));
+    for (const float value : bidirectional(size, q, q, v, *kernels, 1, GetParam()))
+      EXPECT_TRUE(std::isfinite(value));
   }
 }
 
@@ -96,25 +110,24 @@ constexpr TextCase kText[] = {{1, 1, 16, 0, 1},  {6, 2, 16, 0, 70},  {4, 1, 24, 
 
 std::vector<float> causal(const TextCase& size, const std::vector<float>& q, const std::vector<float>& k,
                           const std::vector<float>& v, const kernels::Kernels& kernels, std::size_t threads,
-                          std::size_t room = 0) {
+                          Precision weights, std::size_t room = 0) {
   const AttentionShape shape{size.heads, size.key_value_heads, size.head_dim};
   const std::size_t positions = size.start + size.tokens;
-  KeyValueCache cache(shape, positions + room);
-  EXPECT_EQ(cache.capacity(), positions + room);
+  WorkerTeam team(threads);
+  KeyValueCache cache(shape, positions + room, weights);
   // What came before was appended in pieces.
   const std::size_t row = size.key_value_heads * size.head_dim;
   for (std::size_t at = 0; at < positions;) {
     const std::size_t count = std::min<std::size_t>(at == 0 ? 5 : 11, positions - at);
-    cache.append(k.data() + at * row, v.data() + at * row, at, count);
+    cache.append({kernels, team}, k.data() + at * row, v.data() + at * row, at, count);
     at += count;
   }
-  WorkerTeam team(threads);
   std::vector<float> out(q.size());
   causal_attention({kernels, team}, shape, q.data(), size.tokens, cache, size.start, out.data());
   return out;
 }
 
-TEST(CausalAttentionTest, ATokenSeesItselfAndWhatIsBeforeItThroughItsGroupsHead) {
+TEST_P(CausalAttentionTest, ATokenSeesItselfAndWhatIsBeforeItThroughItsGroupsHead) {
   for (const kernels::Kernels* kernels : kernels::supported_kernels()) {
     for (const TextCase& size : kText) {
       const std::size_t width = size.heads * size.head_dim;
@@ -123,7 +136,7 @@ TEST(CausalAttentionTest, ATokenSeesItselfAndWhatIsBeforeItThroughItsGroupsHead)
       const auto q = random_values(size.tokens * width, 6);
       const auto k = random_values(positions * row, 7);
       const auto v = random_values(positions * row, 8);
-      const auto out = causal(size, q, k, v, *kernels, 2);
+      const auto out = causal(size, q, k, v, *kernels, 2, GetParam());
       for (std::size_t token = 0; token < size.tokens; ++token) {
         for (std::size_t head = 0; head < size.heads; ++head) {
           const std::size_t shared = head / (size.heads / size.key_value_heads) * size.head_dim;
@@ -131,25 +144,26 @@ TEST(CausalAttentionTest, ATokenSeesItselfAndWhatIsBeforeItThroughItsGroupsHead)
           expect_near(out.data() + at,
                       attend(q.data() + at, k.data() + shared, v.data() + shared, size.start + token + 1, row,
                              size.head_dim),
+                      GetParam(),
                       fmt::format("{}: {}/{} heads of {}, start {}: token {} head {}", kernels->isa,
                                   size.heads, size.key_value_heads, size.head_dim, size.start, token, head));
         }
       }
-      EXPECT_EQ(causal(size, q, k, v, *kernels, 1), out) << kernels->isa;
-      EXPECT_EQ(causal(size, q, k, v, *kernels, 3), out) << kernels->isa;
+      EXPECT_EQ(causal(size, q, k, v, *kernels, 1, GetParam()), out) << kernels->isa;
+      EXPECT_EQ(causal(size, q, k, v, *kernels, 3, GetParam()), out) << kernels->isa;
     }
   }
 }
 
-TEST(CausalAttentionTest, UnusedRoomInTheCacheChangesNoBit) {
+TEST_P(CausalAttentionTest, UnusedRoomInTheCacheChangesNoBit) {
   const TextCase size{4, 2, 16, 10, 40};
   const auto q = random_values(40 * 64, 9);
   const auto k = random_values(50 * 32, 10);
   const auto v = random_values(50 * 32, 11);
   for (const kernels::Kernels* kernels : kernels::supported_kernels()) {
-    const auto tight = causal(size, q, k, v, *kernels, 1);
-    EXPECT_EQ(causal(size, q, k, v, *kernels, 1, 1), tight) << kernels->isa;
-    EXPECT_EQ(causal(size, q, k, v, *kernels, 1, 1000), tight) << kernels->isa;
+    const auto tight = causal(size, q, k, v, *kernels, 1, GetParam());
+    EXPECT_EQ(causal(size, q, k, v, *kernels, 1, GetParam(), 1), tight) << kernels->isa;
+    EXPECT_EQ(causal(size, q, k, v, *kernels, 1, GetParam(), 1000), tight) << kernels->isa;
   }
 }
 

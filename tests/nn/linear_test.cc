@@ -31,6 +31,17 @@ struct Stored {
     }
   }
   [[nodiscard]] Weight weight(std::size_t rows, std::size_t columns, Precision precision) const {
+    if (precision == Precision::kInt8 || precision == Precision::kInt4) {
+      WorkerTeam team(1);
+      const quantize::PackedShape shape{
+          .format = precision == Precision::kInt8 ? quantize::Format::kInt8 : quantize::Format::kInt4,
+          .rows = rows,
+          .columns = columns};
+      const auto read = [&](std::size_t row, float* out) {
+        std::copy_n(f32.data() + row * columns, columns, out);
+      };
+      return Weight(quantize::PackedMatrix(shape, read, team));
+    }
     const bool narrow = precision == Precision::kBF16;
     const tensor::StoredTensor stored{
         .dtype = narrow ? tensor::DType::kBF16 : tensor::DType::kF32,
@@ -39,6 +50,15 @@ struct Stored {
     return {stored, rows, columns, precision};
   }
 };
+
+/// How far a product of `in` normal values may be off: rounding of float sums, or of int8 and int4 operands
+/// (half a step of each, which adds up like a random walk).
+double tolerance_of(Precision precision, std::size_t in) {
+  const double walk = std::sqrt(static_cast<double>(in));
+  if (precision == Precision::kInt8) return 0.12 * walk;
+  if (precision == Precision::kInt4) return 0.7 * walk;
+  return 8e-6 * walk;
+}
 
 double gelu_tanh(double x) {
   return 0.5 * x * (1 + std::tanh(std::sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
@@ -70,7 +90,7 @@ TEST_P(LinearTest, EqualsItsDefinitionWithEveryEpilogueAndOddSize) {
         const auto store = run(layer, x, size.rows, Epilogue::kStore, residual, *kernels, 2);
         const auto gelu = run(layer, x, size.rows, Epilogue::kGeluTanh, residual, *kernels, 2);
         const auto add = run(layer, x, size.rows, Epilogue::kAdd, residual, *kernels, 2);
-        const double tolerance = 2e-6 * std::sqrt(static_cast<double>(size.in)) * 4;
+        const double tolerance = tolerance_of(GetParam(), size.in);
         for (std::size_t row = 0; row < size.rows; ++row) {
           for (std::size_t column = 0; column < size.out; ++column) {
             double sum = with_bias ? bias[column] : 0.0;
@@ -126,8 +146,10 @@ TEST_P(LinearTest, ARowIsTheSameAloneAndAmongOthers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryPrecision, LinearTest, testing::Values(Precision::kF32, Precision::kBF16),
-                         [](const auto& info) { return info.param == Precision::kF32 ? "f32" : "bf16"; });
+INSTANTIATE_TEST_SUITE_P(EveryPrecision, LinearTest,
+                         testing::Values(Precision::kF32, Precision::kBF16, Precision::kInt8,
+                                         Precision::kInt4),
+                         [](const auto& info) { return precision_name(info.param); });
 
 }  // namespace
 }  // namespace fovea::nn

@@ -38,16 +38,14 @@ struct Vector {
   void store(float* p) const { _mm256_storeu_ps(p, r); }
   void store_partial(float* p, std::size_t n) const { _mm256_maskstore_ps(p, mask(n), r); }
   void store_bf16(tensor::BFloat16* p) const {
-    const __m256i bits = _mm256_castps_si256(r);
-    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-    const __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(_mm256_set1_epi32(0x7FFF), odd));
-    const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
-    const __m256 is_nan = _mm256_cmp_ps(r, r, _CMP_UNORD_Q);
-    const __m256i chosen = _mm256_castps_si256(
-        _mm256_blendv_ps(_mm256_castsi256_ps(rounded), _mm256_castsi256_ps(quiet), is_nan));
-    const __m256i high = _mm256_srli_epi32(chosen, 16);
+    const __m256i high = _mm256_srli_epi32(rounded_bf16(r), 16);
     const __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(high), _mm256_extracti128_si256(high, 1));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), packed);
+  }
+  static void store_bf16_pairs(Vector even, Vector odd, tensor::BFloat16* p) {
+    const __m256i low = _mm256_srli_epi32(rounded_bf16(even.r), 16);
+    const __m256i both = _mm256_blend_epi16(low, rounded_bf16(odd.r), 0xAA);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), both);
   }
 
   static Vector add(Vector a, Vector b) { return {_mm256_add_ps(a.r, b.r)}; }
@@ -105,6 +103,16 @@ struct Vector {
   }
 
  private:
+  /// Bfloat16 in the upper half of every lane, rounded to nearest even; what is below it is left over.
+  static __m256i rounded_bf16(__m256 x) {
+    const __m256i bits = _mm256_castps_si256(x);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(_mm256_set1_epi32(0x7FFF), odd));
+    const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+    const __m256 is_nan = _mm256_cmp_ps(x, x, _CMP_UNORD_Q);
+    return _mm256_castps_si256(
+        _mm256_blendv_ps(_mm256_castsi256_ps(rounded), _mm256_castsi256_ps(quiet), is_nan));
+  }
   static __m256i load_bits(const std::uint8_t* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   }

@@ -21,14 +21,13 @@ struct Vector {
   static Vector load_partial(const float* p, std::size_t n) { return {_mm512_maskz_loadu_ps(mask(n), p)}; }
   void store(float* p) const { _mm512_storeu_ps(p, r); }
   void store_partial(float* p, std::size_t n) const { _mm512_mask_storeu_ps(p, mask(n), r); }
-  // Integer rounding instead of vcvtneps2bf16, which flushes subnormal numbers to zero.
   void store_bf16(tensor::BFloat16* p) const {
-    const __m512i bits = _mm512_castps_si512(r);
-    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-    const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(_mm512_set1_epi32(0x7FFF), odd));
-    const __m512i chosen = _mm512_mask_or_epi32(rounded, _mm512_cmp_ps_mask(r, r, _CMP_UNORD_Q), bits,
-                                                _mm512_set1_epi32(0x400000));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(chosen, 16)));
+    const __m512i high = _mm512_srli_epi32(rounded_bf16(r), 16);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(high));
+  }
+  static void store_bf16_pairs(Vector even, Vector odd, tensor::BFloat16* p) {
+    const __m512i low = _mm512_srli_epi32(rounded_bf16(even.r), 16);
+    _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xAAAAAAAA, low, rounded_bf16(odd.r)));
   }
 
   static Vector add(Vector a, Vector b) { return {_mm512_add_ps(a.r, b.r)}; }
@@ -80,6 +79,15 @@ struct Vector {
   }
 
  private:
+  // Integer rounding instead of vcvtneps2bf16, which flushes subnormal numbers to zero. Bfloat16 in the upper
+  // half of every lane; what is below it is left over.
+  static __m512i rounded_bf16(__m512 x) {
+    const __m512i bits = _mm512_castps_si512(x);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(_mm512_set1_epi32(0x7FFF), odd));
+    return _mm512_mask_or_epi32(rounded, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), bits,
+                                _mm512_set1_epi32(0x400000));
+  }
   static __mmask16 mask(std::size_t n) { return static_cast<__mmask16>((1U << n) - 1U); }
 };
 

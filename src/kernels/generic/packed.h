@@ -16,9 +16,10 @@ namespace fovea::kernels::generic {
 /// sum[i][v] += over `steps` steps of A's row i times the v-th vector of outputs. Blocks stand block_stride
 /// bytes apart.
 template <class Dot, std::size_t kRows, std::size_t kVectors>
-inline void accumulate_packed(const std::uint8_t* a, std::size_t lda, const std::uint8_t* b,
-                              std::size_t block_stride, std::size_t steps,
-                              typename Dot::Sum (&sum)[kRows][kVectors]) {
+[[gnu::always_inline]] inline void accumulate_packed(const std::uint8_t* a, std::size_t lda,
+                                                     const std::uint8_t* b, std::size_t block_stride,
+                                                     std::size_t steps,
+                                                     typename Dot::Sum (&sum)[kRows][kVectors]) {
   constexpr std::size_t kPerBlock = kPackedColumns / Dot::kLanes;
   for (std::size_t step = 0; step < steps; ++step, a += 4, b += kPackedStep) {
     typename Dot::Columns columns[kVectors];

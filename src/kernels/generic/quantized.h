@@ -22,8 +22,8 @@ namespace fovea::kernels::generic {
 
 /// Sums start at minus what the offset of A adds to them.
 template <class Isa, std::size_t kRows, std::size_t kVectors>
-inline void start_sums(const MatmulQuantized& product, std::size_t column,
-                       typename Isa::Dot::Sum (&sum)[kRows][kVectors]) {
+[[gnu::always_inline]] inline void start_sums(const MatmulQuantized& product, std::size_t column,
+                                              typename Isa::Dot::Sum (&sum)[kRows][kVectors]) {
   using Dot = typename Isa::Dot;
 #pragma unroll
   for (std::size_t v = 0; v < kVectors; ++v) {
@@ -36,8 +36,8 @@ inline void start_sums(const MatmulQuantized& product, std::size_t column,
 
 /// Scales the sums of kRows rows from `row` and of the outputs from `column`, and stores them.
 template <class Isa, std::size_t kRows, std::size_t kVectors>
-inline void finish(const MatmulQuantized& product, std::size_t row, std::size_t column,
-                   const typename Isa::Dot::Sum (&sum)[kRows][kVectors]) {
+[[gnu::always_inline]] inline void finish(const MatmulQuantized& product, std::size_t row, std::size_t column,
+                                          const typename Isa::Dot::Sum (&sum)[kRows][kVectors]) {
   using Vector = typename Isa::Vector;
   constexpr std::size_t kLanes = Vector::kLanes;
 #pragma unroll
@@ -98,13 +98,17 @@ inline void for_panels(std::size_t n, Function f) {
 
 template <class Isa>
 inline void matmul_int8(const MatmulQuantized& product) {
-  const auto panel = [&]<std::size_t kBlocks>(std::size_t column) {
-    int8_panel<Isa, kBlocks>(product, product.b + column * product.k, column);
-  };
   if (product.m < 4) {
-    for_panels<Isa::kStreams>(product.n, panel);
+    // Few rows wait for memory: more blocks side by side keep more of it in flight.
+    for_panels<Isa::kStreams>(product.n, [&]<std::size_t kBlocks>(std::size_t column) {
+      for (std::size_t row = 0; row < product.m; ++row) {
+        int8_tile<Isa, 1, kBlocks>(product, product.b + column * product.k, row, column);
+      }
+    });
   } else {
-    for_panels<Isa::kBlocks>(product.n, panel);
+    for_panels<Isa::kBlocks>(product.n, [&]<std::size_t kBlocks>(std::size_t column) {
+      int8_panel<Isa, kBlocks>(product, product.b + column * product.k, column);
+    });
   }
 }
 

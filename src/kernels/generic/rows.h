@@ -137,6 +137,18 @@ inline void to_bf16(const float* x, tensor::BFloat16* out, std::size_t n) {
   for (; i < n; ++i) out[i] = tensor::to_bfloat16(x[i]);
 }
 
+template <class Vector>
+inline void interleave_bf16(const float* even, const float* odd, tensor::BFloat16* out, std::size_t n) {
+  std::size_t i = 0;
+  for (; i + Vector::kLanes <= n; i += Vector::kLanes) {
+    Vector::store_bf16_pairs(Vector::load(even + i), Vector::load(odd + i), out + 2 * i);
+  }
+  for (; i < n; ++i) {
+    out[2 * i] = tensor::to_bfloat16(even[i]);
+    out[2 * i + 1] = tensor::to_bfloat16(odd[i]);
+  }
+}
+
 /// One stage of the fast Hadamard transform: pairs `distance` apart become their sum and difference.
 template <class Vector, std::size_t kDistance>
 inline void butterfly_within(float* x, std::size_t n) {

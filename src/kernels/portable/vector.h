@@ -50,6 +50,14 @@ struct Vector {
     for (std::size_t i = 0; i < kLanes; ++i) p[i] = tensor::to_bfloat16(lane[i]);
   }
 
+  /// Lanes of both in turn, as bfloat16.
+  static void store_bf16_pairs(Vector even, Vector odd, tensor::BFloat16* p) {
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      p[2 * i] = tensor::to_bfloat16(even.lane[i]);
+      p[2 * i + 1] = tensor::to_bfloat16(odd.lane[i]);
+    }
+  }
+
   static Vector add(Vector a, Vector b) {
     return make([&](std::size_t i) { return a.lane[i] + b.lane[i]; });
   }
@@ -169,7 +177,11 @@ struct Int8Dot {
     return packed;
   }
   static Sum multiply_add(Sum sum, Sum a, const std::uint8_t* b) {
-    for (std::size_t i = 0; i < kLanes; ++i) sum.lane[i] += a.lane[i] * b[i];
+    // Wraps, as the instructions of other sets do, where a damaged file holds multipliers out of range.
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      const auto product = static_cast<std::uint32_t>(a.lane[i]) * b[i];
+      sum.lane[i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(sum.lane[i]) + product);
+    }
     return sum;
   }
   static Vector to_float(Sum sum) {

@@ -111,6 +111,29 @@ Result<void> check_architecture(const Json& json, const std::string& where) {
                   where, shorten(architectures.dump())));
 }
 
+/// The section that fovea quantize writes; another program's quantised checkpoint is not understood.
+Result<std::optional<QuantizationConfig>> parse_quantization(ConfigReader& root, const std::string& where) {
+  if (!root.has("quantization_config")) return std::nullopt;
+  const Json& section = root.object("quantization_config");
+  ConfigReader reader(section, where + ": quantization_config");
+  std::size_t version = 0;
+  reader.expect("quant_method", "fovea").size("version", version, 1, 1);
+  FOVEA_CHECK_OK(reader.status());
+  QuantizationConfig quantization;
+  for (const auto& [key, precision] :
+       {std::pair{"vision_weights", &quantization.vision}, std::pair{"weights", &quantization.text}}) {
+    const Json value = section.value(key, Json());
+    const auto parsed = value.is_string() ? nn::parse_precision(value.get<std::string>()) : std::nullopt;
+    if (!parsed || (*parsed != nn::Precision::kInt8 && *parsed != nn::Precision::kInt4)) {
+      return fail(ErrorCode::kInvalidModel,
+                  fmt::format("{}: quantization_config.{} is {}, expected \"int8\" or \"int4\"", where, key,
+                              shorten(value.dump())));
+    }
+    *precision = *parsed;
+  }
+  return quantization;
+}
+
 /// The image processor's object, wherever this checkpoint keeps it.
 Result<image::TilingConfig> load_tiling(const fs::path& directory, std::size_t image_size,
                                         std::size_t tokens_per_frame) {
@@ -216,6 +239,7 @@ Result<Config> Config::load(const fs::path& directory) {
       .token_id("image_token_id", config.image_token_id)
       .flag("tie_word_embeddings", config.tie_word_embeddings);
   FOVEA_CHECK_OK(reader.status());
+  FOVEA_TRY(config.quantization, parse_quantization(reader, where));
   FOVEA_CHECK_OK(check_consistency(config, where));
   FOVEA_TRY(config.tiling, load_tiling(directory, config.vision.image_size, config.tokens_per_frame()));
   FOVEA_TRY(config.eos_token_ids, load_eos(directory, json));

@@ -3,10 +3,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "base/result.h"
 #include "image/tiling.h"
+#include "nn/weight.h"
 
 namespace fovea::models::smolvlm {
 
@@ -41,6 +43,12 @@ struct TextConfig {
   bool mlp_bias = false;
 };
 
+/// What `fovea quantize` made of a checkpoint's matrices.
+struct QuantizationConfig {
+  nn::Precision vision = nn::Precision::kInt8;  ///< tower and connector
+  nn::Precision text = nn::Precision::kInt8;    ///< decoder and head
+};
+
 /// A checkpoint directory's configuration: `config.json` and the files beside it, in the older layout
 /// (`rope_theta`, `preprocessor_config.json`) or the newer (`rope_parameters`, `processor_config.json` with a
 /// nested `image_processor`). Keys that a checkpoint leaves out take the reference's class defaults.
@@ -52,6 +60,7 @@ struct Config {
   bool tie_word_embeddings = false;
   std::vector<std::int32_t> eos_token_ids;  ///< generation stops on any of these; never empty
   image::TilingConfig tiling;
+  std::optional<QuantizationConfig> quantization;  ///< none: the checkpoint holds floats
 
   /// Image tokens of one frame.
   [[nodiscard]] std::size_t tokens_per_frame() const {

@@ -1,12 +1,40 @@
 #include "models/smolvlm/model.h"
 
+#include <fmt/format.h>
+
+#include "base/worker_team.h"
+
 namespace fovea::models::smolvlm {
 namespace {
+
+struct Precisions {
+  nn::Precision vision;
+  nn::Precision text;
+};
 
 nn::Precision stored_precision(const tensor::SafeTensors& checkpoint) {
   const tensor::StoredTensor* embedding = checkpoint.find("model.text_model.embed_tokens.weight");
   const bool bf16 = embedding != nullptr && embedding->dtype == tensor::DType::kBF16;
   return bf16 ? nn::Precision::kBF16 : nn::Precision::kF32;
+}
+
+/// Errors (kInvalidArgument): a quantised checkpoint is asked for in another precision.
+Result<Precisions> choose_precisions(const std::filesystem::path& directory, const Config& config,
+                                     const tensor::SafeTensors& checkpoint, const LoadOptions& options) {
+  if (config.quantization) {
+    const Precisions stored{.vision = config.quantization->vision, .text = config.quantization->text};
+    if (options.precision.value_or(stored.text) != stored.text ||
+        options.vision_precision.value_or(stored.vision) != stored.vision) {
+      return fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("{} holds {} weights; another precision needs the checkpoint that it was made from",
+                      directory.string(), nn::precision_name(stored.text)));
+    }
+    return stored;
+  }
+  const nn::Precision text = options.precision.value_or(stored_precision(checkpoint));
+  const nn::Precision vision = text == nn::Precision::kInt4 ? nn::Precision::kInt8 : text;
+  return Precisions{.vision = options.vision_precision.value_or(vision), .text = text};
 }
 
 }  // namespace
@@ -15,12 +43,14 @@ Result<std::unique_ptr<Model>> Model::load(const std::filesystem::path& director
                                            const LoadOptions& options) {
   FOVEA_TRY(Config config, Config::load(directory));
   FOVEA_TRY(tensor::SafeTensors checkpoint, tensor::SafeTensors::open_checkpoint(directory));
-  const nn::Precision chosen = options.precision.value_or(stored_precision(checkpoint));
-  const nn::WeightLoader weights(checkpoint, chosen);
-  FOVEA_TRY(VisionTower vision, VisionTower::load(weights, config));
-  FOVEA_TRY(TextModel text, TextModel::load(weights, config, options.bf16_rope_frequencies));
+  FOVEA_TRY(const Precisions chosen, choose_precisions(directory, config, checkpoint, options));
+  WorkerTeam team;
+  const nn::WeightLoader vision_weights(checkpoint, chosen.vision, team);
+  const nn::WeightLoader text_weights(checkpoint, chosen.text, team);
+  FOVEA_TRY(VisionTower vision, VisionTower::load(vision_weights, config));
+  FOVEA_TRY(TextModel text, TextModel::load(text_weights, config, options.bf16_rope_frequencies));
   return std::unique_ptr<Model>(
-      new Model(std::move(checkpoint), std::move(config), chosen, std::move(vision), std::move(text)));
+      new Model(std::move(checkpoint), std::move(config), chosen.text, std::move(vision), std::move(text)));
 }
 
 }  // namespace fovea::models::smolvlm

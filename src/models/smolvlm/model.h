@@ -15,8 +15,12 @@
 namespace fovea::models::smolvlm {
 
 struct LoadOptions {
-  /// Default: bf16 for checkpoints stored in bf16, f32 for others (f16 weights are widened).
+  /// Default: as stored (f16 weights are widened to f32). int8 and int4 quantise while loading, which takes
+  /// seconds for large models: `fovea quantize` does it once. int4 holds the text model so, and vision in
+  /// int8: the tower is bound by arithmetic, which narrower weights do not make faster, and it bears int4
+  /// worse.
   std::optional<nn::Precision> precision;
+  std::optional<nn::Precision> vision_precision = {};  ///< overrides `precision` for tower and connector
   /// For comparison with reference runs that cast a whole model, its rotary frequencies too, to bfloat16.
   /// Loading a checkpoint with transformers does not do that.
   bool bf16_rope_frequencies = false;
@@ -31,7 +35,7 @@ class Model {
                                              const LoadOptions& options = {});
 
   [[nodiscard]] const Config& config() const { return config_; }
-  [[nodiscard]] nn::Precision precision() const { return precision_; }
+  [[nodiscard]] nn::Precision precision() const { return precision_; }  ///< of the text model
   [[nodiscard]] const VisionTower& vision() const { return vision_; }
   [[nodiscard]] const TextModel& text() const { return text_; }
 

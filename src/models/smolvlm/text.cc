@@ -33,7 +33,7 @@ Result<TextModel> TextModel::load(const nn::WeightLoader& weights, const Config&
                   .head_dim = text.head_dim};
 
   const std::string root = "model.text_model.";
-  FOVEA_TRY(model.embed_tokens_, weights.matrix(root + "embed_tokens.weight", text.vocab_size, hidden));
+  FOVEA_TRY(model.embed_tokens_, weights.embedding(root + "embed_tokens.weight", text.vocab_size, hidden));
   for (std::size_t i = 0; i < text.num_hidden_layers; ++i) {
     const std::string prefix = fmt::format("{}layers.{}.", root, i);
     const bool bias = text.attention_bias;
@@ -55,8 +55,10 @@ Result<TextModel> TextModel::load(const nn::WeightLoader& weights, const Config&
     model.layers_.push_back(std::move(layer));
   }
   FOVEA_TRY(model.norm_, load_rms_norm(weights, root + "norm.weight", hidden, text.rms_norm_eps));
-  // A head that is tied, or that a derivative left out, is the embedding table.
-  const bool tied = config.tie_word_embeddings || !weights.has("lm_head.weight");
+  // A head that is tied, or that a derivative left out, is the embedding table. (A quantised checkpoint
+  // always has a head of its own: packed for products, where the table is read by rows.)
+  const bool tied =
+      !weights.has("lm_head.weight") || (config.tie_word_embeddings && !config.quantization.has_value());
   FOVEA_TRY(model.lm_head_.weight,
             weights.matrix(tied ? root + "embed_tokens.weight" : "lm_head.weight", text.vocab_size, hidden));
   model.rope_ = nn::RotaryEmbedding(text.head_dim, text.rope_theta, bf16_rope_frequencies);
@@ -65,7 +67,8 @@ Result<TextModel> TextModel::load(const nn::WeightLoader& weights, const Config&
 
 Cache TextModel::make_cache(std::size_t capacity) const {
   Cache cache;
-  for (std::size_t i = 0; i < layers_.size(); ++i) cache.layers.emplace_back(heads_, capacity);
+  for (std::size_t i = 0; i < layers_.size(); ++i)
+    cache.layers.emplace_back(heads_, capacity, lm_head_.weight.precision());
   return cache;
 }
 
@@ -80,39 +83,37 @@ void TextModel::forward_chunk(const nn::Compute& compute, float* hidden, std::si
                               Cache& cache) const {
   const std::size_t q_width = heads_.heads * heads_.head_dim;
   const std::size_t kv_width = heads_.key_value_heads * heads_.head_dim;
-  tensor::Buffer<float> normal(tokens * config_.hidden_size), q(tokens * q_width), mixed(tokens * q_width);
+  tensor::Buffer<float> q(tokens * q_width), mixed(tokens * q_width);
   tensor::Buffer<float> k(tokens * kv_width), v(tokens * kv_width);
   tensor::Buffer<float> gate(tokens * config_.intermediate_size), up(tokens * config_.intermediate_size);
+  nn::Activations input;
+  const nn::Precision precision = lm_head_.weight.precision();
   const auto rotations = rope_.rotations(cache.length, tokens);
 
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = layers_[i];
-    nn::rms_norm(compute, layer.input_layernorm, hidden, tokens, normal.data());
-    nn::linear(compute, layer.q_proj, normal.data(), tokens, q.data());
-    nn::linear(compute, layer.k_proj, normal.data(), tokens, k.data());
-    nn::linear(compute, layer.v_proj, normal.data(), tokens, v.data());
-    for (std::size_t token = 0; token < tokens; ++token) {
-      rotations.apply(q.data() + token * q_width, heads_.heads, token);
-      rotations.apply(k.data() + token * kv_width, heads_.key_value_heads, token);
-    }
-    cache.layers[i].append(k.data(), v.data(), cache.length, tokens);
+    input.assign(compute, precision, layer.input_layernorm, hidden, tokens);
+    nn::linear(compute, input,
+               {{layer.q_proj, q.data()}, {layer.k_proj, k.data()}, {layer.v_proj, v.data()}});
+    nn::rotate(compute, rotations, q.data(), heads_.heads, k.data(), heads_.key_value_heads, tokens);
+    cache.layers[i].append(compute, k.data(), v.data(), cache.length, tokens);
     nn::causal_attention(compute, heads_, q.data(), tokens, cache.layers[i], cache.length, mixed.data());
-    nn::linear(compute, layer.o_proj, mixed.data(), tokens, hidden, nn::Epilogue::kAdd);
+    input.assign(compute, precision, mixed.data(), tokens, q_width);
+    nn::linear(compute, input, {{layer.o_proj, hidden, nn::Epilogue::kAdd}});
 
-    nn::rms_norm(compute, layer.post_attention_layernorm, hidden, tokens, normal.data());
-    nn::linear(compute, layer.gate_proj, normal.data(), tokens, gate.data());
-    nn::linear(compute, layer.up_proj, normal.data(), tokens, up.data());
-    nn::silu_multiply(compute, gate.data(), up.data(), tokens, config_.intermediate_size);
-    nn::linear(compute, layer.down_proj, gate.data(), tokens, hidden, nn::Epilogue::kAdd);
+    input.assign(compute, precision, layer.post_attention_layernorm, hidden, tokens);
+    nn::linear(compute, input, {{layer.gate_proj, gate.data()}, {layer.up_proj, up.data()}});
+    input.assign_silu_product(compute, precision, gate.data(), up.data(), tokens, config_.intermediate_size);
+    nn::linear(compute, input, {{layer.down_proj, hidden, nn::Epilogue::kAdd}});
   }
   cache.length += tokens;
 }
 
 void TextModel::logits(const nn::Compute& compute, const float* hidden, std::size_t rows,
                        float* logits) const {
-  tensor::Buffer<float> normal(rows * config_.hidden_size);
-  nn::rms_norm(compute, norm_, hidden, rows, normal.data());
-  nn::linear(compute, lm_head_, normal.data(), rows, logits);
+  nn::Activations input;
+  input.assign(compute, lm_head_.weight.precision(), norm_, hidden, rows);
+  nn::linear(compute, input, {{lm_head_, logits}});
 }
 
 }  // namespace fovea::models::smolvlm

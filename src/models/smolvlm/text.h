@@ -50,7 +50,7 @@ class TextModel {
 
   TextConfig config_;
   nn::AttentionShape heads_;
-  nn::Weight embed_tokens_;
+  nn::Embedding embed_tokens_;
   std::vector<Layer> layers_;
   nn::RmsNorm norm_;
   nn::Linear lm_head_;

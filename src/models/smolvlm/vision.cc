@@ -80,22 +80,25 @@ void VisionTower::encode_batch(const nn::Compute& compute, const float* pixels, 
   const nn::AttentionShape heads{.heads = config_.num_attention_heads,
                                  .key_value_heads = config_.num_attention_heads,
                                  .head_dim = config_.hidden_size / config_.num_attention_heads};
-  tensor::Buffer<float> hidden(size), normal(size), q(size), k(size), v(size);
+  tensor::Buffer<float> hidden(size), mixed(size), q(size), k(size), v(size);
   tensor::Buffer<float> inner(rows * config_.intermediate_size);
+  nn::Activations input;
 
   embed_patches(compute, pixels, frames, hidden.data());
   for (const Block& block : blocks_) {
-    nn::layer_norm(compute, block.layer_norm1, hidden.data(), rows, normal.data());
-    nn::linear(compute, block.q_proj, normal.data(), rows, q.data());
-    nn::linear(compute, block.k_proj, normal.data(), rows, k.data());
-    nn::linear(compute, block.v_proj, normal.data(), rows, v.data());
-    nn::bidirectional_attention(compute, heads, q.data(), k.data(), v.data(), frames, config_.patches(),
-                                normal.data());
-    nn::linear(compute, block.out_proj, normal.data(), rows, hidden.data(), nn::Epilogue::kAdd);
+    const nn::Precision precision = block.q_proj.weight.precision();
+    input.assign(compute, precision, block.layer_norm1, hidden.data(), rows);
+    nn::linear(compute, input,
+               {{block.q_proj, q.data()}, {block.k_proj, k.data()}, {block.v_proj, v.data()}});
+    nn::bidirectional_attention(compute, heads, precision, q.data(), k.data(), v.data(), frames,
+                                config_.patches(), mixed.data());
+    input.assign(compute, precision, mixed.data(), rows, config_.hidden_size);
+    nn::linear(compute, input, {{block.out_proj, hidden.data(), nn::Epilogue::kAdd}});
 
-    nn::layer_norm(compute, block.layer_norm2, hidden.data(), rows, normal.data());
-    nn::linear(compute, block.fc1, normal.data(), rows, inner.data(), nn::Epilogue::kGeluTanh);
-    nn::linear(compute, block.fc2, inner.data(), rows, hidden.data(), nn::Epilogue::kAdd);
+    input.assign(compute, precision, block.layer_norm2, hidden.data(), rows);
+    nn::linear(compute, input, {{block.fc1, inner.data(), nn::Epilogue::kGeluTanh}});
+    input.assign(compute, precision, inner.data(), rows, config_.intermediate_size);
+    nn::linear(compute, input, {{block.fc2, hidden.data(), nn::Epilogue::kAdd}});
   }
   nn::layer_norm(compute, post_layernorm_, hidden.data(), rows, hidden.data());
   connect(compute, hidden.data(), frames, features);
