@@ -5,7 +5,9 @@ usage: make_eval.py --split clean --n 120 --seed 1 --out models/eval/trading-car
 Each card depends on (seed, index) alone. A clean source is 360 to 1,500 pixels tall, and
 never so small that the smallest printed field has capitals under 5.5 pixels; it stands
 on a plain ground with a narrow margin or is cut a little short, has been resampled once
-and compressed once (JPEG or WebP). Files are WebP.
+and compressed once (JPEG or WebP). The camera split photographs the same kind of card
+(camera.py); the other split has its own renderer and its own faults (other/). Files are
+WebP.
 """
 
 import argparse
@@ -18,23 +20,27 @@ from random import Random
 
 from PIL import Image
 
-from camera import photograph
+from camera import MIN_CAP_PIXELS, photograph
+from other.browser import Browser
+from other.scan import scanned
 from render import Card, Renderer
 
-MIN_CAP_PIXELS = 5.5
+SQUEEZED = 0.9  # a full row prints its text smaller than planned; one card in twenty goes below this
 GROUNDS = ((255, 255, 255), (24, 24, 28), (190, 190, 186), (96, 72, 52), (60, 84, 120))
+SHEET = 8  # cards of the other split that one run of Chromium draws
 _renderer: Renderer | None = None
+_browser: Browser | None = None
 
 
-def source_card(renderer: Renderer, seed: str) -> Card:
-    """The card that a seed determines, at a legible source size."""
+def source_card(renderer: Renderer, seed: str, least: float = MIN_CAP_PIXELS) -> Card:
+    """The card that a seed determines, at a source size where the smallest capitals have `least` pixels."""
     rng = Random(f"{seed}/size")
     height = round(math.exp(rng.uniform(math.log(360), math.log(1000))))
     if rng.random() < 0.12:
         height = rng.randint(1000, 1500)
     aspect = rng.uniform(0.705, 0.727)
     card = renderer.card(Random(seed), (round(height * aspect), height))
-    needed = math.ceil(1000 * MIN_CAP_PIXELS / card.smallest_cap)
+    needed = math.ceil(1000 * least / card.smallest_cap)
     if height < needed:
         card = renderer.card(Random(seed), (round(needed * aspect), needed))
     return card
@@ -72,38 +78,63 @@ def _write(job: tuple[str, int, int, str]) -> str:
     """Renders and writes one picture; returns its manifest line."""
     split, seed, index, out = job
     key = f"{split}/{seed}/{index}"
-    card = source_card(_renderer, key)
     rng = Random(f"{key}/jitter")
-    image = Image.fromarray(card.image)
     if split == "clean":
-        image = mild(image, rng)
+        card = source_card(_renderer, key)
+        image = mild(Image.fromarray(card.image), rng)
     else:
-        image = photograph(image, rng)
+        card = source_card(_renderer, key, MIN_CAP_PIXELS / SQUEEZED)
+        cap = SQUEEZED * card.smallest_cap * len(card.image) / 1000
+        image = photograph(Image.fromarray(card.image), rng, cap)
     name = f"{index:04d}.webp"
     image.save(Path(out) / name, "WEBP", quality=rng.randint(55, 82), method=5)
     return json.dumps({"image": name, "truth": card.truth})
 
 
+def _start_other(fonts: str) -> None:
+    global _browser
+    _browser = Browser(Path(fonts))
+
+
+def _write_others(job: tuple[int, range, str]) -> list[str]:
+    """Draws one sheet of the second renderer's cards, scans and writes them; returns their manifest lines."""
+    seed, indices, out = job
+    lines = []
+    for index, card in zip(indices, _browser.cards([f"other/{seed}/{index}" for index in indices])):
+        rng = Random(f"other/{seed}/{index}/scan")
+        name = f"{index:04d}.webp"
+        image = scanned(card.image, card.cap, rng)
+        image.save(Path(out) / name, "WEBP", quality=rng.randint(32, 56), method=6)
+        lines.append(json.dumps({"image": name, "truth": card.truth}))
+    return lines
+
+
 def make(split: str, n: int, seed: int, out: Path, fonts: Path, workers: int) -> None:
     """Writes n pictures and `manifest.jsonl` into a folder."""
     out.mkdir(parents=True, exist_ok=True)
-    jobs = [(split, seed, index, str(out)) for index in range(n)]
-    with Pool(workers, _start, (str(fonts),)) as pool:
-        lines = pool.map(_write, jobs, chunksize=8)
+    if split == "other":
+        sheets = [(seed, range(at, min(at + SHEET, n)), str(out)) for at in range(0, n, SHEET)]
+        with Pool(workers, _start_other, (str(fonts),)) as pool:
+            lines = [line for sheet in pool.imap(_write_others, sheets) for line in sheet]
+    else:
+        jobs = [(split, seed, index, str(out)) for index in range(n)]
+        with Pool(workers, _start, (str(fonts),)) as pool:
+            lines = pool.map(_write, jobs, chunksize=8)
     (out / "manifest.jsonl").write_text("\n".join(lines) + "\n")
 
 
 def main() -> None:
     root = Path(__file__).resolve().parents[2]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--split", choices=("clean", "camera"), default="clean")
+    parser.add_argument("--split", choices=("clean", "camera", "other"), default="clean")
     parser.add_argument("--n", type=int, default=2048)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--fonts", type=Path, default=root / "build" / "fonts")
+    parser.add_argument("--fonts", type=Path, help="default: build/fonts, for the other split build/fonts-other")
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
-    make(args.split, args.n, args.seed, args.out, args.fonts, args.workers)
+    fonts = args.fonts or root / "build" / ("fonts-other" if args.split == "other" else "fonts")
+    make(args.split, args.n, args.seed, args.out, fonts, args.workers)
 
 
 if __name__ == "__main__":
