@@ -14,5 +14,6 @@ void add_synth_checkpoint(CLI::App& app, Action& action);
 void add_recognize(CLI::App& app, Action& action);
 void add_evaluate(CLI::App& app, Action& action);
 void add_serve(CLI::App& app, Action& action);
+void add_bench(CLI::App& app, Action& action);
 
 }  // namespace fovea::cli

@@ -62,6 +62,9 @@ class Generator {
 
   [[nodiscard]] const models::smolvlm::Config& config() const { return model_->config(); }
   [[nodiscard]] const text::Tokenizer& tokenizer() const { return tokenizer_; }
+  /// The parts that generate() works with, for measuring them alone; not while generate() runs.
+  [[nodiscard]] const models::smolvlm::Model& model() const { return *model_; }
+  [[nodiscard]] const nn::Compute& compute() const { return compute_; }
 
  private:
   Generator(std::unique_ptr<models::smolvlm::Model> model, text::Tokenizer tokenizer,

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/generator.h"
+#include "kernels/peaks.h"
+
+namespace fovea::bench {
+
+struct BenchOptions {
+  std::filesystem::path directory;  ///< of the checkpoint
+  std::string model;                ///< what the report calls it
+  bool synthetic = false;           ///< its weights are random: the report says so
+  engine::GeneratorOptions generator;
+  std::size_t concurrency = 0;  ///< requests in parallel; 0: not measured
+  bool quick = false;           ///< every figure once instead of a median of several
+};
+
+/// One stage at one size. `peak_fraction`: what the machine's peaks allow at least, over what it took.
+struct Measurement {
+  std::size_t size = 0;  ///< tiles, prompt tokens, or context
+  double value = 0;      ///< ms (of one tile, of the whole prompt), or tokens a second
+  double peak_fraction = 0;
+};
+
+/// Medians of the parts of one request: a photo of 1500 x 2100 as a JPEG in memory, a question, 64 new
+/// tokens.
+struct EndToEnd {
+  std::size_t tiles = 0, prompt_tokens = 0, new_tokens = 0;
+  double image_ms = 0, vision_ms = 0, prefill_ms = 0, decode_ms = 0, total_ms = 0;
+  double peak_fraction = 0;  ///< the image counted as taking no time
+};
+
+struct Concurrency {
+  std::size_t parallel = 0, requests = 0;
+  double requests_per_s = 0, p50_ms = 0, p95_ms = 0;
+};
+
+struct Report {
+  std::string model, isa, dtype;
+  bool synthetic = false;
+  std::size_t threads = 0;
+  kernels::Peaks before, after;  ///< the machine, at the beginning and at the end
+  std::vector<Measurement> tiles, prefill, decode;
+  EndToEnd end_to_end;
+  std::optional<double> peak_memory_mb;  ///< of loading and the end-to-end requests, 10^6 bytes
+  std::optional<Concurrency> concurrency;
+
+  /// No peak moved by over 5 %: figures of one run can be compared with each other.
+  [[nodiscard]] bool steady() const;
+};
+
+/// Told before each stage what comes next, with its number and how many there are.
+using Observer = std::function<void(std::string_view stage, std::size_t number, std::size_t stages)>;
+
+/// Measures everything; takes seconds to minutes. Sizes beyond the model's context are left out.
+/// Errors: those of opening and asking a model; kUnavailable (no memory to measure the memory with).
+Result<Report> run(const BenchOptions& options, const Observer& observer);
+
+}  // namespace fovea::bench

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/peaks.h"
+#include "models/smolvlm/config.h"
+#include "nn/weight.h"
+
+namespace fovea::bench {
+
+/// The arithmetic of a stage: operations of its products, a multiplication and an addition each counted.
+struct Work {
+  double linear = 0;     ///< activations times weights
+  double attention = 0;  ///< the two products of attention, without the masked half
+
+  Work& operator+=(const Work& other) {
+    linear += other.linear;
+    attention += other.attention;
+    return *this;
+  }
+};
+
+/// One tile through the vision tower and the connector.
+Work vision_work(const models::smolvlm::Config& config);
+
+/// A prompt of so many tokens, and the logits of its last one.
+Work prefill_work(const models::smolvlm::Config& config, std::size_t tokens);
+
+/// Bytes that one new token reads: every weight of the text model and of its head, and the keys and values of
+/// `context` positions.
+double decode_bytes(const models::smolvlm::Config& config, nn::Precision precision, std::size_t context);
+
+/// Milliseconds that the work takes at the machine's peaks: products with weights at the peak of their type,
+/// attention at that of float for float weights and of bfloat16 for narrower ones.
+double least_ms(const Work& work, nn::Precision precision, const kernels::Peaks& peaks);
+
+}  // namespace fovea::bench
