@@ -85,13 +85,6 @@ TEST(UsageTest, AWrongCommandLineEndsWith2AndTheReason) {
   expect_usage_error({"serve", "--port", "-1"}, "--port");
 }
 
-TEST(UsageTest, ATypeThatIsNotComputedInYetSaysWhatIs) {
-  for (const char* dtype : {"int8", "int4"}) {
-    expect_usage_error({"generate", "--model", tiny_model().string(), "--prompt", "x", "--dtype", dtype},
-                       "use f32 or bf16");
-  }
-}
-
 TEST(UsageTest, EnvironmentVariablesAreCheckedLikeOptions) {
   const std::vector<std::string> generate{"generate", "--model", tiny_model().string(), "--prompt", "x"};
   expect_usage_error(generate, "FOVEA_ISA=bogus", {{"FOVEA_ISA", "bogus"}});
