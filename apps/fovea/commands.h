@@ -10,6 +10,7 @@ using Action = std::function<int()>;
 
 void add_generate(CLI::App& app, Action& action);
 void add_tokenize(CLI::App& app, Action& action);
+void add_quantize(CLI::App& app, Action& action);
 void add_synth_checkpoint(CLI::App& app, Action& action);
 void add_recognize(CLI::App& app, Action& action);
 void add_evaluate(CLI::App& app, Action& action);

@@ -131,19 +131,28 @@ Result<std::string> read_standard_input(std::size_t max_bytes) {
 }
 
 Result<void> write_file(const std::filesystem::path& path, std::string_view bytes) {
+  return write_file(path, std::span(&bytes, 1));
+}
+
+Result<void> write_file(const std::filesystem::path& path, std::span<const std::string_view> parts) {
+  const auto write_parts = [&](int fd) {
+    int number = 0;
+    for (auto part = parts.begin(); part != parts.end() && number == 0; ++part) number = write_all(fd, *part);
+    return number;
+  };
   const auto failed = [&](int number) {
     return fail(ErrorCode::kIo, fmt::format("{}: cannot write: {}", path.string(), system_message(number)));
   };
   if (is_special(path)) {
     const Descriptor special(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-    const int number = special.get() < 0 ? errno : write_all(special.get(), bytes);
+    const int number = special.get() < 0 ? errno : write_parts(special.get());
     if (number != 0) return failed(number);
     return {};
   }
   const auto temporary = create_beside(path);
   if (!temporary) return failed(temporary.error());
   const Descriptor descriptor(temporary->fd);
-  int number = write_all(descriptor.get(), bytes);
+  int number = write_parts(descriptor.get());
   // Before the rename, or a power cut could leave the new name with no content; a full disk may show only
   // here.
   if (number == 0 && ::fsync(descriptor.get()) != 0) number = errno;

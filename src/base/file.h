@@ -21,6 +21,8 @@ Result<std::string> read_standard_input(std::size_t max_bytes);
 /// a file, whatever else writes it at the same time; the last writer wins. On an error the old file stays as
 /// it was. A device or a pipe is written to as it is. Errors: kIo.
 Result<void> write_file(const std::filesystem::path& path, std::string_view bytes);
+/// The same with the file's content in parts, one behind the other, so that a large one is never held twice.
+Result<void> write_file(const std::filesystem::path& path, std::span<const std::string_view> parts);
 
 /// A read-only memory map of a whole file; unmapped when destroyed. Movable.
 class MappedFile {

@@ -184,10 +184,14 @@ Result<std::vector<float>> WeightLoader::vector(const std::string& name, std::si
   return table(name, size, 1);
 }
 
+Result<Linear> WeightLoader::head(const std::string& name, std::size_t out, std::size_t in) const {
+  FOVEA_TRY(Weight weight, matrix(name, out, in));
+  return Linear{.weight = std::move(weight), .bias = {}, .name = name};
+}
+
 Result<Linear> WeightLoader::linear(const std::string& prefix, std::size_t out, std::size_t in,
                                     bool bias) const {
-  Linear linear;
-  FOVEA_TRY(linear.weight, matrix(prefix + ".weight", out, in));
+  FOVEA_TRY(Linear linear, head(prefix + ".weight", out, in));
   if (bias) {
     FOVEA_TRY(linear.bias, vector(prefix + ".bias", out));
   }

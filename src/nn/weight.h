@@ -67,6 +67,7 @@ class Embedding {
 
   /// Writes one row as floats, [columns].
   void copy_row(std::size_t row, float* out) const;
+  [[nodiscard]] std::size_t columns() const { return columns_; }
 
  private:
   tensor::StoredTensor stored_;
@@ -78,6 +79,7 @@ class Embedding {
 struct Linear {
   Weight weight;            ///< [out, in]
   std::vector<float> bias;  ///< [out], or empty
+  std::string name;         ///< of the weight in its checkpoint
 };
 
 /// Takes tensors out of a checkpoint by name and checks their shapes. Matrices that the checkpoint holds
@@ -92,6 +94,8 @@ class WeightLoader {
   /// Whether there is a matrix of that name, as floats or packed.
   [[nodiscard]] bool has(const std::string& name) const;
 
+  /// The layer with this weight and no bias. Errors: as matrix.
+  Result<Linear> head(const std::string& name, std::size_t out, std::size_t in) const;
   /// A matrix; a stored tensor of higher rank whose first extent is `rows` is flattened.
   /// Errors (kInvalidModel): no such tensor, another shape, no float type.
   Result<Weight> matrix(const std::string& name, std::size_t rows, std::size_t columns) const;

@@ -191,11 +191,12 @@ std::string safetensors_header(std::span<const NamedTensor> tensors) {
 }
 
 Result<void> write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors) {
-  std::string bytes = safetensors_header(tensors);
+  const std::string header = safetensors_header(tensors);
+  std::vector<std::string_view> parts = {header};
   for (const NamedTensor& tensor : tensors) {
-    bytes.append(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
+    parts.emplace_back(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
   }
-  return write_file(path, bytes);
+  return write_file(path, parts);
 }
 
 }  // namespace fovea::tensor

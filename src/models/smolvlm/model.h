@@ -35,6 +35,7 @@ class Model {
                                              const LoadOptions& options = {});
 
   [[nodiscard]] const Config& config() const { return config_; }
+  [[nodiscard]] const tensor::SafeTensors& checkpoint() const { return checkpoint_; }
   [[nodiscard]] nn::Precision precision() const { return precision_; }  ///< of the text model
   [[nodiscard]] const VisionTower& vision() const { return vision_; }
   [[nodiscard]] const TextModel& text() const { return text_; }

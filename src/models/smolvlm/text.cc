@@ -59,10 +59,20 @@ Result<TextModel> TextModel::load(const nn::WeightLoader& weights, const Config&
   // always has a head of its own: packed for products, where the table is read by rows.)
   const bool tied =
       !weights.has("lm_head.weight") || (config.tie_word_embeddings && !config.quantization.has_value());
-  FOVEA_TRY(model.lm_head_.weight,
-            weights.matrix(tied ? root + "embed_tokens.weight" : "lm_head.weight", text.vocab_size, hidden));
+  FOVEA_TRY(model.lm_head_,
+            weights.head(tied ? root + "embed_tokens.weight" : "lm_head.weight", text.vocab_size, hidden));
   model.rope_ = nn::RotaryEmbedding(text.head_dim, text.rope_theta, bf16_rope_frequencies);
   return model;
+}
+
+void TextModel::for_each_linear(const std::function<void(const nn::Linear&)>& f) const {
+  for (const Layer& layer : layers_) {
+    for (const nn::Linear* linear : {&layer.q_proj, &layer.k_proj, &layer.v_proj, &layer.o_proj,
+                                     &layer.gate_proj, &layer.up_proj, &layer.down_proj}) {
+      f(*linear);
+    }
+  }
+  f(lm_head_);
 }
 
 Cache TextModel::make_cache(std::size_t capacity) const {

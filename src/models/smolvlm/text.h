@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "base/result.h"
@@ -26,6 +27,12 @@ class TextModel {
   /// `bf16_rope_frequencies`: see nn::RotaryEmbedding.
   static Result<TextModel> load(const nn::WeightLoader& weights, const Config& config,
                                 bool bf16_rope_frequencies);
+
+  /// Token embeddings [vocab_size, hidden_size].
+  [[nodiscard]] const nn::Embedding& embedding() const { return embed_tokens_; }
+
+  /// Calls f with every layer that multiplies, the head last.
+  void for_each_linear(const std::function<void(const nn::Linear&)>& f) const;
 
   [[nodiscard]] Cache make_cache(std::size_t capacity) const;
 

@@ -57,6 +57,17 @@ Result<VisionTower> VisionTower::load(const nn::WeightLoader& weights, const Con
   return tower;
 }
 
+void VisionTower::for_each_linear(const std::function<void(const nn::Linear&)>& f) const {
+  f(patch_embedding_);
+  for (const Block& block : blocks_) {
+    for (const nn::Linear* linear :
+         {&block.q_proj, &block.k_proj, &block.v_proj, &block.out_proj, &block.fc1, &block.fc2}) {
+      f(*linear);
+    }
+  }
+  f(connector_);
+}
+
 std::size_t VisionTower::frames_per_batch() const {
   return std::max<std::size_t>(1, kPatchesPerBatch / config_.patches());
 }

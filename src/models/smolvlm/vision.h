@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <vector>
 
 #include "base/result.h"
@@ -17,6 +18,9 @@ namespace fovea::models::smolvlm {
 class VisionTower {
  public:
   static Result<VisionTower> load(const nn::WeightLoader& weights, const Config& config);
+
+  /// Calls f with every layer that multiplies.
+  void for_each_linear(const std::function<void(const nn::Linear&)>& f) const;
 
   /// Frames that are worked on together; more in one call gain nothing.
   [[nodiscard]] std::size_t frames_per_batch() const;

@@ -1,0 +1,166 @@
+#include "compress/quantize.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "models/smolvlm/model.h"
+#include "quantize/storage.h"
+
+namespace fovea::compress {
+namespace {
+
+namespace fs = std::filesystem;
+using models::smolvlm::Model;
+using tensor::DType;
+using tensor::NamedTensor;
+
+constexpr const char* kEmbedding = "model.text_model.embed_tokens.weight";
+constexpr float kMostInt8 = 127.0F;
+
+/// A table by rows, one scale each.
+struct RowTable {
+  std::vector<std::int8_t> values;
+  std::vector<float> scales;
+};
+
+RowTable quantize_rows(const nn::Embedding& table, std::size_t rows) {
+  const std::size_t columns = table.columns();
+  RowTable result{.values = std::vector<std::int8_t>(rows * columns), .scales = std::vector<float>(rows)};
+  std::vector<float> row(columns);
+  for (std::size_t i = 0; i < rows; ++i) {
+    table.copy_row(i, row.data());
+    float highest = 0.0F;
+    for (const float value : row) highest = std::max(highest, std::abs(value));
+    result.scales[i] = highest / kMostInt8;
+    if (!(highest > 0.0F)) continue;
+    for (std::size_t d = 0; d < columns; ++d) {
+      const float integer = std::nearbyint(row[d] / highest * kMostInt8);
+      result.values[i * columns + d] = static_cast<std::int8_t>(std::clamp(integer, -kMostInt8, kMostInt8));
+    }
+  }
+  return result;
+}
+
+template <class T>
+NamedTensor view(std::string name, DType dtype, std::vector<std::size_t> shape,
+                 const std::vector<T>& values) {
+  return {.name = std::move(name),
+          .dtype = dtype,
+          .shape = std::move(shape),
+          .bytes = std::as_bytes(std::span(values))};
+}
+
+/// All tensors of the quantised checkpoint: packed matrices, the embedding by rows, and the rest as it is.
+/// Largest first: their sizes are multiples of 64 bytes, so every one begins where vectors like it.
+std::vector<NamedTensor> collect(const Model& model, const RowTable& embedding, std::size_t& matrices) {
+  std::vector<NamedTensor> tensors;
+  std::set<std::string, std::less<>> replaced = {kEmbedding};
+  const auto add = [&](const nn::Linear& linear) {
+    // A tied head is the embedding table: what is packed for products gets a name of its own.
+    const std::string name = linear.name == kEmbedding ? "lm_head.weight" : linear.name;
+    for (NamedTensor& part : quantize::packed_tensors(name, linear.weight.packed())) {
+      tensors.push_back(std::move(part));
+    }
+    replaced.insert(name);
+    ++matrices;
+  };
+  model.vision().for_each_linear(add);
+  model.text().for_each_linear(add);
+  const std::size_t rows = embedding.scales.size();
+  tensors.push_back(view(kEmbedding + std::string(quantize::kInt8RowsSuffix), DType::kI8,
+                         {rows, embedding.values.size() / rows}, embedding.values));
+  tensors.push_back(
+      view(kEmbedding + std::string(quantize::kRowScalesSuffix), DType::kF32, {rows}, embedding.scales));
+  for (const auto& [name, stored] : model.checkpoint().tensors()) {
+    if (replaced.contains(name)) continue;
+    tensors.push_back({.name = name, .dtype = stored.dtype, .shape = stored.shape, .bytes = stored.bytes});
+  }
+  std::ranges::sort(tensors, [](const NamedTensor& a, const NamedTensor& b) {
+    return std::pair(b.bytes.size(), a.name) < std::pair(a.bytes.size(), b.name);
+  });
+  return tensors;
+}
+
+Result<void> copy_other_files(const fs::path& source, const fs::path& destination) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(source)) {
+    const std::string name = entry.path().filename().string();
+    const bool weights =
+        entry.path().extension() == ".safetensors" || name.ends_with(".safetensors.index.json");
+    if (!entry.is_regular_file() || weights || name == "config.json" || name.starts_with('.')) continue;
+    std::error_code error;
+    fs::copy_file(entry.path(), destination / name, error);
+    if (error) {
+      return fail(ErrorCode::kIo, fmt::format("{}: cannot copy to {}: {}", entry.path().string(),
+                                              destination.string(), error.message()));
+    }
+  }
+  return {};
+}
+
+Result<QuantizeReport> write_all(const fs::path& source, const fs::path& destination,
+                                 const QuantizeOptions& options) {
+  FOVEA_TRY(nlohmann::json config, read_json_file(source / "config.json"));
+  if (config.is_object() && config.contains("quantization_config")) {
+    return fail(ErrorCode::kUsage,
+                fmt::format("{} is quantised already; quantise the checkpoint that it was made "
+                            "from",
+                            source.string()));
+  }
+  FOVEA_TRY(const auto model,
+            Model::load(source, {.precision = options.weights, .vision_precision = options.vision_weights}));
+  const RowTable table = quantize_rows(model->text().embedding(), model->config().text.vocab_size);
+  QuantizeReport report;
+  const std::vector<NamedTensor> tensors = collect(*model, table, report.matrices);
+  for (const fs::path& file : model->checkpoint().files()) report.source_bytes += fs::file_size(file);
+
+  FOVEA_CHECK_OK(tensor::write_safetensors(destination / "model.safetensors", tensors));
+  report.bytes = fs::file_size(destination / "model.safetensors");
+  config["quantization_config"] = {{"quant_method", "fovea"},
+                                   {"version", 1},
+                                   {"weights", nn::precision_name(options.weights)},
+                                   {"vision_weights", nn::precision_name(options.vision_weights)}};
+  FOVEA_CHECK_OK(write_file(destination / "config.json", config.dump(2) + "\n"));
+  FOVEA_CHECK_OK(copy_other_files(source, destination));
+  return report;
+}
+
+}  // namespace
+
+Result<QuantizeReport> quantize_checkpoint(const fs::path& source, const fs::path& destination,
+                                           const QuantizeOptions& options) {
+  std::error_code error;
+  if (fs::exists(destination, error)) {
+    return fail(ErrorCode::kUsage, fmt::format("{}: exists; expected a new folder", destination.string()));
+  }
+  // Written beside its place and renamed: whoever looks sees no checkpoint or a whole one.
+  fs::path unfinished = destination;
+  if (!unfinished.has_filename()) unfinished = unfinished.parent_path();
+  const fs::path target = unfinished;
+  unfinished += ".unfinished";
+  fs::remove_all(unfinished, error);
+  if (!fs::create_directories(unfinished, error)) {
+    return fail(ErrorCode::kIo,
+                fmt::format("{}: cannot make this folder: {}", unfinished.string(), error.message()));
+  }
+  auto report = write_all(source, unfinished, options);
+  if (report) {
+    fs::rename(unfinished, target, error);
+    if (error) {
+      report = fail(ErrorCode::kIo, fmt::format("{}: cannot rename to {}: {}", unfinished.string(),
+                                                target.string(), error.message()));
+    }
+  }
+  if (!report) fs::remove_all(unfinished, error);
+  return report;
+}
+
+}  // namespace fovea::compress

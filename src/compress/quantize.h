@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "base/result.h"
+#include "nn/weight.h"
+
+namespace fovea::compress {
+
+struct QuantizeOptions {
+  nn::Precision weights = nn::Precision::kInt8;         ///< kInt8 or kInt4: text model and head
+  nn::Precision vision_weights = nn::Precision::kInt8;  ///< likewise: vision tower and connector
+};
+
+struct QuantizeReport {
+  std::uintmax_t source_bytes = 0;  ///< of the weights read
+  std::uintmax_t bytes = 0;         ///< of the weights written
+  std::size_t matrices = 0;
+};
+
+/// Writes the checkpoint in `source` with its matrices in int8 or int4 to a new folder `destination`: packed
+/// as products read them (quantize/storage.h), so that it opens by mmap, `config.json` with a
+/// `quantization_config`, every other file as it is. Nothing is left there on an error.
+/// Errors: kUsage (the destination exists, the source is quantised already), kNotFound, kIo, kInvalidModel
+/// (an unknown model_type among others).
+Result<QuantizeReport> quantize_checkpoint(const std::filesystem::path& source,
+                                           const std::filesystem::path& destination,
+                                           const QuantizeOptions& options);
+
+}  // namespace fovea::compress
