@@ -5,10 +5,12 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "commands.h"
 #include "common.h"
+#include "evaluate/paired.h"
 #include "progress.h"
 #include "recognize/recognizer.h"
 #include "registry/locate.h"
@@ -49,6 +51,14 @@ void print_table(const evaluate::Evaluation& evaluation) {
              evaluation.p95_ms);
 }
 
+void print_comparison(const evaluate::PairedComparison& pair) {
+  const auto [low, high] = pair.interval95();
+  fmt::print("{} less {}: {:+.2f} points   95 % interval {:+.2f} to {:+.2f}\n", pair.a, pair.b,
+             100 * pair.difference(), 100 * low, 100 * high);
+  fmt::print("  right only in the first {}, only in the second {} (paired; Newcombe 1998, method 10)\n",
+             pair.only_a, pair.only_b);
+}
+
 Result<int> run_evaluate(const EvaluateArguments& arguments) {
   FOVEA_TRY(const tasks::Task* task, tasks::require_task(arguments.task, ErrorCode::kUsage));
   const auto models = split(arguments.model.model);
@@ -59,7 +69,7 @@ Result<int> run_evaluate(const EvaluateArguments& arguments) {
   for (const std::string& name : models) {
     FOVEA_TRY(directories.emplace_back(), registry::locate_model(name));
   }
-  nlohmann::ordered_json results = nlohmann::ordered_json::array();
+  std::vector<evaluate::Evaluation> evaluations;
   bool any_failed = false;
   for (const std::filesystem::path& directory : directories) {
     FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options));
@@ -72,14 +82,23 @@ Result<int> run_evaluate(const EvaluateArguments& arguments) {
       }
       progress.show(done);
     };
-    FOVEA_TRY(const auto evaluation, evaluate::evaluate(*recognizer, task->name, examples, after_each));
+    FOVEA_TRY(auto evaluation, evaluate::evaluate(*recognizer, task->name, examples, after_each));
     progress.clear();
     any_failed = any_failed || evaluation.failed > 0;
     if (!arguments.json) print_table(evaluation);
-    results.push_back(evaluation.to_json());
+    evaluations.push_back(std::move(evaluation));
+  }
+  std::vector<evaluate::PairedComparison> pairs;
+  for (std::size_t i = 0; i < evaluations.size(); ++i) {
+    for (std::size_t j = i + 1; j < evaluations.size(); ++j) {
+      pairs.push_back(evaluate::compare_paired(evaluations[i], evaluations[j]));
+      if (!arguments.json) print_comparison(pairs.back());
+    }
   }
   if (arguments.json) {
-    const nlohmann::ordered_json json{{"results", results}};
+    auto json = nlohmann::ordered_json{{"results", nlohmann::ordered_json::array()}};
+    for (const auto& evaluation : evaluations) json["results"].push_back(evaluation.to_json());
+    for (const auto& pair : pairs) json["paired"].push_back(pair.to_json());
     fmt::print("{}\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
   return any_failed ? 1 : 0;

@@ -38,6 +38,7 @@ void compare(Evaluation& evaluation, const Example& example, const recognize::Re
   }
   ++evaluation.whole.compared;
   evaluation.whole.right += all_right ? 1 : 0;
+  evaluation.right.push_back(all_right);
   evaluation.failed += answer.ok() ? 0 : 1;
 }
 

@@ -42,6 +42,7 @@ struct Evaluation {
   std::string model;
   Count whole;  ///< every compared field right; a picture that failed counts as wrong
   std::vector<std::pair<std::string, Count>> fields;  ///< compared ones, in the task's order
+  std::vector<bool> right;                            ///< whole record right, for each example in order
   std::size_t failed = 0;                             ///< pictures without an answer
   double p50_ms = 0, p95_ms = 0;
 

@@ -46,6 +46,22 @@ TEST_F(EvaluateTest, PrintsOneObjectWithAResultForEachModel) {
   EXPECT_TRUE(result["latency_ms"]["p50"].is_number());
 }
 
+TEST_F(EvaluateTest, TwoModelsAreComparedPictureByPicture) {
+  const std::string model = tiny_model().string();
+  const Json json = Json::parse(evaluate(model + "," + model).out);
+  ASSERT_EQ(json["paired"].size(), 1U);
+  EXPECT_EQ(json["paired"][0]["a"], "smolvlm-tiny-f32");
+  EXPECT_EQ(json["paired"][0]["b"], "smolvlm-tiny-f32");
+  EXPECT_EQ(json["paired"][0]["difference"], 0.0);
+  EXPECT_EQ(json["paired"][0]["interval95"].size(), 2U);
+  EXPECT_THAT(evaluate(model + "," + model, {}).out, HasSubstr("smolvlm-tiny-f32 less smolvlm-tiny-f32: "));
+}
+
+TEST_F(EvaluateTest, OneModelIsComparedWithNone) {
+  const Json json = Json::parse(evaluate(tiny_model().string()).out);
+  EXPECT_FALSE(json.contains("paired"));
+}
+
 TEST_F(EvaluateTest, PrintsATableForPeople) {
   const auto done = evaluate(tiny_model().string(), {});
   EXPECT_THAT(done.out,

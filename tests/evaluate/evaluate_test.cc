@@ -91,6 +91,7 @@ TEST_F(EvaluateTest, ARecordIsRightWhenEveryComparedFieldIs) {
   add(R"({"name": "A", "hp": "10"})", {{"name", "A"}, {"hp", 10}});
   const Evaluation evaluation = run();
   EXPECT_EQ(evaluation.whole.right, 1U);
+  EXPECT_THAT(evaluation.right, ElementsAre(true, false, false, false));
   EXPECT_EQ(evaluation.whole.compared, 4U);
   EXPECT_EQ(field(evaluation, "name").right, 3U);
   EXPECT_EQ(field(evaluation, "hp").right, 2U);
