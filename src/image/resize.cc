@@ -1,24 +1,23 @@
 #include "image/resize.h"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <numbers>
-#include <span>
-#include <type_traits>
+#include <optional>
 #include <vector>
 
 #include "image/codecs.h"
+#include "kernels/kernels.h"
+#include "kernels/resample.h"
 
 namespace fovea::image {
 namespace {
-
-constexpr int kFractionBits = 22;  // of a fixed-point tap: 32 less 8 of the pixel and 2 of headroom
 
 double sinc(double x) {
   if (x == 0.0) return 1.0;
@@ -81,7 +80,8 @@ int truncate(double position) {
   return static_cast<int>(position);
 }
 
-/// For every output position of one axis: the first input position and the fixed-point weights from there on.
+/// For every output position of one axis: the first input position and the fixed-point weights from there on,
+/// in the groups that kernels take.
 class Taps {
  public:
   Taps(int input, int output, const Kernel& kernel) {
@@ -89,110 +89,126 @@ class Taps {
     const double stretch = std::max(scale, 1.0);  // shrinking widens the filter, enlarging does not narrow it
     const double support = kernel.support * stretch;
     const double inverse = 1.0 / stretch;  // Pillow multiplies by it, which rounds differently from dividing
-    first_.reserve(static_cast<std::size_t>(output));
-    ends_.reserve(static_cast<std::size_t>(output));
-    std::vector<double> exact;
+    const auto outputs = static_cast<std::size_t>(output);
+    const auto low_of = [&](double center) { return std::max(0, truncate(center - support + 0.5)); };
+    const auto high_of = [&](double center) { return std::min(input, truncate(center + support + 0.5)); };
     for (int i = 0; i < output; ++i) {
       const double center = (i + 0.5) * scale;
-      const int low = std::max(0, truncate(center - support + 0.5));
-      const int high = std::min(input, truncate(center + support + 0.5));
+      first_.push_back(low_of(center));
+      counts_.push_back(static_cast<std::size_t>(high_of(center) - low_of(center)));
+    }
+    groups_ = (std::ranges::max(counts_) + kGroup - 1) / kGroup;
+    weights_.resize(outputs * groups_ * 2 * kGroup);
+    std::vector<double> exact;
+    for (std::size_t i = 0; i < outputs; ++i) {
+      const double center = (static_cast<double>(i) + 0.5) * scale;
       exact.clear();
       double sum = 0.0;
-      for (int j = low; j < high; ++j) {
-        exact.push_back(kernel.weight((j - center + 0.5) * inverse));
+      for (std::size_t tap = 0; tap < counts_[i]; ++tap) {
+        const int position = first_[i] + static_cast<int>(tap);
+        exact.push_back(kernel.weight((position - center + 0.5) * inverse));
         sum += exact.back();
       }
-      for (const double weight : exact) weights_.push_back(fixed_point(sum == 0.0 ? weight : weight / sum));
-      first_.push_back(low);
-      ends_.push_back(weights_.size());
+      for (std::size_t tap = 0; tap < counts_[i]; ++tap) {
+        set_weight(i, tap, fixed_point(sum == 0.0 ? exact[tap] : exact[tap] / sum));
+      }
     }
   }
 
-  [[nodiscard]] int first(std::size_t output) const { return first_[output]; }
-  [[nodiscard]] std::span<const std::int32_t> weights(std::size_t output) const {
-    const std::size_t begin = output == 0 ? 0 : ends_[output - 1];
-    return std::span(weights_).subspan(begin, ends_[output] - begin);
+  [[nodiscard]] std::size_t first(std::size_t output) const {
+    return static_cast<std::size_t>(first_[output]);
+  }
+  [[nodiscard]] std::size_t count(std::size_t output) const { return counts_[output]; }
+  [[nodiscard]] const std::int32_t* firsts() const { return first_.data(); }
+  [[nodiscard]] std::size_t groups() const { return groups_; }
+  [[nodiscard]] const std::int16_t* weights(std::size_t output) const {
+    return weights_.data() + output * groups_ * 2 * kGroup;
   }
 
  private:
+  static constexpr std::size_t kGroup = kernels::kResampleGroup;
+
   /// Rounds half away from zero.
   static std::int32_t fixed_point(double weight) {
-    const double scaled = weight * (1 << kFractionBits);
+    const double scaled = weight * (1 << kernels::kResampleFractionBits);
     return static_cast<std::int32_t>(scaled < 0.0 ? scaled - 0.5 : scaled + 0.5);
   }
+  void set_weight(std::size_t output, std::size_t tap, std::int32_t weight) {
+    std::int16_t* group = weights_.data() + (output * groups_ + tap / kGroup) * 2 * kGroup + tap % kGroup;
+    group[0] = static_cast<std::int16_t>(weight >> kernels::kResampleLowerBits);
+    group[kGroup] = static_cast<std::int16_t>(weight & ((1 << kernels::kResampleLowerBits) - 1));
+  }
 
-  std::vector<int> first_;
-  std::vector<std::size_t> ends_;
-  std::vector<std::int32_t> weights_;
+  std::vector<std::int32_t> first_;
+  std::vector<std::size_t> counts_;
+  std::size_t groups_ = 0;
+  std::vector<std::int16_t> weights_;
 };
 
-// Both passes are the same sum: a run of neighbouring bytes times one weight, added up over taps that lie
-// `stride` bytes apart. The width is fixed so that the sums stay in vector registers.
-constexpr std::size_t kLanes = 48;
-
-template <class Count>
-void weighted_sum(const std::uint8_t* source, std::size_t stride, std::span<const std::int32_t> weights,
-                  std::uint8_t* out, Count lanes) {
-  std::array<std::int32_t, kLanes> sums;
-  sums.fill(1 << (kFractionBits - 1));
-  for (const std::int32_t weight : weights) {
-    for (std::size_t i = 0; i < lanes; ++i) sums[i] += weight * source[i];
-    source += stride;
-  }
-  for (std::size_t i = 0; i < lanes; ++i) {
-    out[i] = static_cast<std::uint8_t>(std::clamp(sums[i] >> kFractionBits, 0, 255));
-  }
+/// Those of the chosen set. Where the choice is an error, whoever opens a model says so.
+const kernels::ResampleKernels& resampler() {
+  static const kernels::ResampleKernels chosen = [] {
+    const auto active = kernels::active_kernels();
+    return kernels::resample_kernels(active ? **active : *kernels::supported_kernels().front());
+  }();
+  return chosen;
 }
-
-constexpr std::integral_constant<std::size_t, kLanes> kAllLanes;
 
 void for_each(WorkerTeam* team, std::size_t count, const std::function<void(std::size_t)>& body) {
   if (team != nullptr) return team->parallel_for(count, body);
   for (std::size_t i = 0; i < count; ++i) body(i);
 }
 
-/// Works on blocks of 16 rows, transposed, so that a sum along a row becomes a sum over runs of 16 bytes for
-/// each of the three channels.
-Image resize_rows(const Image& source, int width, const Kernel& kernel, WorkerTeam* team) {
-  constexpr std::size_t kBlock = kLanes / 3;
-  const Taps taps(source.width, width, kernel);
-  Image result = make_image(width, source.height);
-  const auto height = static_cast<std::size_t>(source.height);
-  const std::size_t source_row = std::size_t{3} * source.width;
-  const std::size_t result_row = std::size_t{3} * width;
-  for_each(team, (height + kBlock - 1) / kBlock, [&](std::size_t block) {
-    const std::size_t top = block * kBlock;
-    const std::size_t rows = std::min(kBlock, height - top);
-    std::vector<std::uint8_t> transposed(source_row * kBlock);
-    for (std::size_t row = 0; row < rows; ++row) {
-      const std::uint8_t* from = source.rgb.data() + (top + row) * source_row;
-      for (std::size_t i = 0; i < source_row; ++i) transposed[i * kBlock + row] = from[i];
-    }
-    std::array<std::uint8_t, kLanes> pixel;
-    for (std::size_t x = 0; x < static_cast<std::size_t>(width); ++x) {
-      weighted_sum(transposed.data() + static_cast<std::size_t>(taps.first(x)) * kLanes, kLanes,
-                   taps.weights(x), pixel.data(), kAllLanes);
-      for (std::size_t row = 0; row < rows; ++row) {
-        std::uint8_t* to = result.rgb.data() + (top + row) * result_row + 3 * x;
-        for (std::size_t c = 0; c < 3; ++c) to[c] = pixel[c * kBlock + row];
-      }
-    }
-  });
-  return result;
+std::size_t row_bytes(const Image& image) {
+  return std::size_t{3} * static_cast<std::size_t>(image.width);
 }
 
-Image resize_columns(const Image& source, int height, const Kernel& kernel, WorkerTeam* team) {
-  const Taps taps(source.height, height, kernel);
-  Image result = make_image(source.width, height);
-  const std::size_t row_bytes = std::size_t{3} * source.width;
-  for_each(team, static_cast<std::size_t>(height), [&](std::size_t y) {
-    const std::uint8_t* from = source.rgb.data() + static_cast<std::size_t>(taps.first(y)) * row_bytes;
-    std::uint8_t* to = result.rgb.data() + y * row_bytes;
-    std::size_t at = 0;
-    for (; at + kLanes <= row_bytes; at += kLanes) {
-      weighted_sum(from + at, row_bytes, taps.weights(y), to + at, kAllLanes);
+/// Rows `top` ... `top + rows - 1` of the source made `width` pixels wide, one after the other in `out`.
+void blend_rows_of(const Image& source, const Taps& columns, std::size_t top, std::size_t rows, int width,
+                   std::uint8_t* out) {
+  resampler().blend_pixels({.source = source.rgb.data() + top * row_bytes(source),
+                            .source_stride = row_bytes(source),
+                            .source_width = static_cast<std::size_t>(source.width),
+                            .first = columns.firsts(),
+                            .weights = columns.weights(0),
+                            .groups = columns.groups(),
+                            .out = out,
+                            .out_stride = std::size_t{3} * width,
+                            .width = static_cast<std::size_t>(width),
+                            .rows = rows});
+}
+
+constexpr std::size_t kBand = 32;  // rows of one task: few enough for the cache, enough to share their taps
+
+/// Bands of the result, each with the widened rows that it is made of. `columns` or `rows` is null where that
+/// axis keeps its size.
+Image resize_bands(const Image& source, int width, int height, const Taps* columns, const Taps* rows,
+                   WorkerTeam* team) {
+  Image result = make_image(width, height);
+  const std::size_t bytes = row_bytes(result);
+  const auto all = static_cast<std::size_t>(height);
+  for_each(team, (all + kBand - 1) / kBand, [&](std::size_t band) {
+    const std::size_t top = band * kBand;
+    const std::size_t end = std::min(all, top + kBand);
+    std::uint8_t* out = result.rgb.data() + top * bytes;
+    if (rows == nullptr) return blend_rows_of(source, *columns, top, end - top, width, out);
+    const std::size_t first = rows->first(top);
+    const std::size_t needed = rows->first(end - 1) + rows->count(end - 1) - first;
+    const std::uint8_t* wide = source.rgb.data() + first * bytes;
+    std::unique_ptr<std::uint8_t[]> widened;
+    if (columns != nullptr) {
+      widened = std::make_unique_for_overwrite<std::uint8_t[]>(needed * bytes);
+      blend_rows_of(source, *columns, first, needed, width, widened.get());
+      wide = widened.get();
     }
-    weighted_sum(from + at, row_bytes, taps.weights(y), to + at, row_bytes - at);
+    for (std::size_t y = top; y < end; ++y, out += bytes) {
+      resampler().blend_rows({.source = wide + (rows->first(y) - first) * bytes,
+                              .stride = bytes,
+                              .rows = rows->count(y),
+                              .weights = rows->weights(y),
+                              .out = out,
+                              .bytes = bytes});
+    }
   });
   return result;
 }
@@ -231,10 +247,10 @@ Image resize(const Image& source, int width, int height, Filter filter, WorkerTe
   if (width == source.width && height == source.height) return source;
   if (filter == Filter::kNearest) return resize_nearest(source, width, height);
   const Kernel kernel = kernel_of(filter);
-  if (width == source.width) return resize_columns(source, height, kernel, team);
-  Image wide = resize_rows(source, width, kernel, team);
-  if (height == source.height) return wide;
-  return resize_columns(wide, height, kernel, team);
+  std::optional<Taps> columns, rows;
+  if (width != source.width) columns.emplace(source.width, width, kernel);
+  if (height != source.height) rows.emplace(source.height, height, kernel);
+  return resize_bands(source, width, height, columns ? &*columns : nullptr, rows ? &*rows : nullptr, team);
 }
 
 }  // namespace fovea::image

@@ -183,15 +183,21 @@ Result<TiledImage> tile_image(const Image& picture, const TilingConfig& config, 
   TiledImage result;
   result.rows = plan.rows;
   result.columns = plan.columns;
-  result.frames.reserve(static_cast<std::size_t>(plan.frames()));
-  for (int row = 0; row < plan.rows; ++row) {
-    for (int column = 0; column < plan.columns; ++column) {
-      result.frames.push_back(crop(covered, column * tile, row * tile, tile));
-    }
+  result.frames.resize(static_cast<std::size_t>(plan.frames()));
+  const auto cut = [&](std::size_t i) {
+    const auto columns = static_cast<std::size_t>(plan.columns);
+    result.frames[i] =
+        crop(covered, static_cast<int>(i % columns) * tile, static_cast<int>(i / columns) * tile, tile);
+  };
+  const std::size_t tiles = result.frames.size() - 1;
+  if (team != nullptr) {
+    team->parallel_for(tiles, cut);
+  } else {
+    for (std::size_t i = 0; i < tiles; ++i) cut(i);
   }
   // The global frame comes last. It is made of the covered picture, which is itself one frame where there are
   // no tiles.
-  result.frames.push_back(resized(covered, {tile, tile}));
+  result.frames.back() = resized(covered, {tile, tile});
   return result;
 }
 
