@@ -27,7 +27,7 @@ using engine::Generator;
 using models::smolvlm::Cache;
 
 constexpr std::size_t kNewTokens = 64;
-constexpr std::size_t kStages = 6;
+constexpr std::size_t kStages = 7;
 constexpr const char* kPrompt = "Read this trading card.";
 
 double percentile(std::vector<double> values, double fraction) {
@@ -74,6 +74,20 @@ class Bench {
     result.total_ms = median(total);
     result.peak_fraction = least_end_to_end_ms(result) / result.total_ms;
     return result;
+  }
+
+  Result<Picture> picture() {
+    std::vector<double> decode, tile;
+    FOVEA_CHECK_OK(repeat([&]() -> Result<double> {
+      Stopwatch watch;
+      FOVEA_TRY(const image::Image decoded, image::decode_image(jpeg_));
+      decode.push_back(watch.lap_ms());
+      FOVEA_TRY(const image::TiledImage tiled,
+                image::tile_image(decoded, config_.tiling, &generator_.compute().team));
+      tile.push_back(watch.lap_ms());
+      return decode.back() + tile.back();
+    }));
+    return Picture{.decode_ms = median(decode), .tile_ms = median(tile)};
   }
 
   Result<Measurement> tiles(std::size_t count) {
@@ -268,6 +282,8 @@ Result<Report> run(const BenchOptions& options, const Observer& observer) {
   FOVEA_TRY(report.end_to_end, bench.end_to_end());
   if (peak_is_ours) report.peak_memory_mb = peak_memory_mb();
 
+  stage("picture");
+  FOVEA_TRY(report.picture, bench.picture());
   stage("tiles");
   for (const std::size_t tiles : {1, 4, 13}) {
     FOVEA_TRY(report.tiles.emplace_back(), bench.tiles(tiles));

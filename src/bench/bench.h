@@ -38,6 +38,11 @@ struct EndToEnd {
   double peak_fraction = 0;  ///< the image counted as taking no time
 };
 
+/// Medians of a photo's way to frames: the JPEG to pixels, and the pixels to tiles.
+struct Picture {
+  double decode_ms = 0, tile_ms = 0;
+};
+
 struct Concurrency {
   std::size_t parallel = 0, requests = 0;
   double requests_per_s = 0, p50_ms = 0, p95_ms = 0;
@@ -50,6 +55,7 @@ struct Report {
   kernels::Peaks before, after;  ///< the machine, at the beginning and at the end
   std::vector<Measurement> tiles, prefill, decode;
   EndToEnd end_to_end;
+  Picture picture;
   std::optional<double> peak_memory_mb;  ///< of loading and the end-to-end requests, 10^6 bytes
   std::optional<Concurrency> concurrency;
 

@@ -30,11 +30,11 @@ TEST(BenchTest, EveryStageIsMeasuredAtItsSizes) {
   const auto report = run(options, [&](std::string_view stage, std::size_t number, std::size_t all) {
     stages.emplace_back(stage);
     EXPECT_EQ(number, stages.size());
-    EXPECT_EQ(all, 7U);
+    EXPECT_EQ(all, 8U);
   });
   ASSERT_TRUE(report) << report.error().message;
-  EXPECT_EQ(stages, (std::vector<std::string>{"machine", "end to end", "tiles", "prefill", "decode",
-                                              "in parallel", "machine again"}));
+  EXPECT_EQ(stages, (std::vector<std::string>{"machine", "end to end", "picture", "tiles", "prefill",
+                                              "decode", "in parallel", "machine again"}));
   const auto sizes = [](const std::vector<Measurement>& rows) {
     std::vector<std::size_t> list;
     for (const auto& row : rows) {
@@ -47,6 +47,8 @@ TEST(BenchTest, EveryStageIsMeasuredAtItsSizes) {
   EXPECT_EQ(sizes(report->tiles), (std::vector<std::size_t>{1, 4, 13}));
   EXPECT_EQ(sizes(report->prefill), (std::vector<std::size_t>{128, 512, 872}));
   EXPECT_EQ(sizes(report->decode), (std::vector<std::size_t>{64, 900}));
+  EXPECT_GT(report->picture.decode_ms, 0);
+  EXPECT_GT(report->picture.tile_ms, 0);
   EXPECT_EQ(report->dtype, "f32");
   EXPECT_EQ(report->threads, 2U);
   EXPECT_EQ(report->end_to_end.new_tokens, 64U);
