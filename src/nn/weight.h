@@ -79,7 +79,7 @@ class Embedding {
 struct Linear {
   Weight weight;            ///< [out, in]
   std::vector<float> bias;  ///< [out], or empty
-  std::string name;         ///< of the weight in its checkpoint
+  std::string name = {};    ///< of the weight in its checkpoint
 };
 
 /// Takes tensors out of a checkpoint by name and checks their shapes. Matrices that the checkpoint holds

@@ -42,6 +42,7 @@ struct Vector {
     const __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(high), _mm256_extracti128_si256(high, 1));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), packed);
   }
+  void store_bf16_normal(tensor::BFloat16* p) const { store_bf16(p); }
   static void store_bf16_pairs(Vector even, Vector odd, tensor::BFloat16* p) {
     const __m256i low = _mm256_srli_epi32(rounded_bf16(even.r), 16);
     const __m256i both = _mm256_blend_epi16(low, rounded_bf16(odd.r), 0xAA);

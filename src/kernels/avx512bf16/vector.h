@@ -25,6 +25,9 @@ struct Vector {
     const __m512i high = _mm512_srli_epi32(rounded_bf16(r), 16);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(high));
   }
+  void store_bf16_normal(tensor::BFloat16* p) const {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(r)));
+  }
   static void store_bf16_pairs(Vector even, Vector odd, tensor::BFloat16* p) {
     const __m512i low = _mm512_srli_epi32(rounded_bf16(even.r), 16);
     _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xAAAAAAAA, low, rounded_bf16(odd.r)));

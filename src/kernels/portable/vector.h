@@ -50,6 +50,8 @@ struct Vector {
     for (std::size_t i = 0; i < kLanes; ++i) p[i] = tensor::to_bfloat16(lane[i]);
   }
 
+  /// The same where no value is a NaN and the last bit of subnormal ones does not matter.
+  void store_bf16_normal(tensor::BFloat16* p) const { store_bf16(p); }
   /// Lanes of both in turn, as bfloat16.
   static void store_bf16_pairs(Vector even, Vector odd, tensor::BFloat16* p) {
     for (std::size_t i = 0; i < kLanes; ++i) {
