@@ -55,6 +55,10 @@ def held_out(word: str) -> bool:
     return zlib.crc32(word.lower().encode()) % 8 == 0
 
 
+if not all(held_out(word) for word in (*WORDS, *QUALITIES, *COLLECTIONS, *TITLES)):
+    raise ValueError("a word of the second renderer lies on the training side of the split")
+
+
 def coined(rng: Random) -> str:
     """An invented word of 4 to 10 letters that training never draws."""
     while True:
