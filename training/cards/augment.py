@@ -1,9 +1,10 @@
 """Fresh augmentation on the GPU, ending in the served pipeline's own resizes.
 
 A card of the pool is resampled to a random source size with margins (Lanczos, as matrix
-products), takes light, colour, noise and JPEG faults there, and is then resized to
-longest edge 720 and to 512 x 512 with Pillow's Lanczos weights. A part of every batch is
-bent in perspective instead and gets a camera's light, glare and blur.
+products), takes light, colour, noise and JPEG faults there, and is then resized to the
+longest edge and to the square tile with Pillow's Lanczos weights. A part of every batch
+is bent in perspective instead, gets a camera's light, glare, haze, blur and low
+resolution, and may be turned by quarters.
 """
 
 import math
@@ -15,9 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LONGEST_EDGE, TILE = 720, 512
-MARGIN_VARIANTS = 16
-SOURCE_HEIGHTS = (384, 432, 480, 512, 560, 608, 672, 720, 800, 896)
+from model import Config
+
+MARGIN_VARIANTS = 32
+SOURCE_HEIGHTS = (384, 416, 448, 480, 512, 560, 608, 672, 736, 800, 896, 1008)
+CAMERA_HEIGHTS = (448, 512, 576, 640, 720, 800, 896, 1008)
+UPRIGHT_SHARE = 0.6
 
 
 def _lanczos(x: Tensor) -> Tensor:
@@ -41,16 +45,18 @@ def pillow_weights(n: int, m: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=None)
-def served_weights(h: int, w: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """The two served resizes of an h x w picture as matrices `[512, h]` and `[512, w]`."""
+def served_weights(
+    h: int, w: int, edge: int, tile: int, device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """The two served resizes of an h x w picture as matrices `[tile, h]` and `[tile, w]`."""
     if w >= h:
-        w1, h1 = LONGEST_EDGE, int(LONGEST_EDGE / (w / h))
+        w1, h1 = edge, int(edge / (w / h))
         h1 += h1 % 2
     else:
-        w1, h1 = int(LONGEST_EDGE * (w / h)), LONGEST_EDGE
+        w1, h1 = int(edge * (w / h)), edge
         w1 += w1 % 2
-    rows = pillow_weights(h1, TILE) @ pillow_weights(h, h1)
-    columns = pillow_weights(w1, TILE) @ pillow_weights(w, w1)
+    rows = pillow_weights(h1, tile) @ pillow_weights(h, h1)
+    columns = pillow_weights(w1, tile) @ pillow_weights(w, w1)
     return torch.tensor(rows, device=device, dtype=dtype), torch.tensor(columns, device=device, dtype=dtype)
 
 
@@ -71,6 +77,7 @@ def _resample(n: int, m: int, share: Tensor, offset: Tensor) -> tuple[Tensor, Te
     return weights / total.clamp(min=1e-2)[..., None] * coverage[..., None], coverage
 
 
+@lru_cache(maxsize=None)
 def _dct(device: torch.device, dtype: torch.dtype) -> Tensor:
     """The 8 x 8 DCT of a flattened block as a matrix `[64, 64]`."""
     k = torch.arange(8, device=device, dtype=torch.float32)
@@ -86,6 +93,12 @@ _LUMA = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=None)
+def _luma(device: torch.device) -> Tensor:
+    """JPEG's luma table. Kept: copying it every time would make the host wait for the GPU."""
+    return torch.tensor(_LUMA, device=device)
+
+
 def _quantised(plane: Tensor, table: Tensor) -> Tensor:
     """A plane `[b, h, w]` after 8 x 8 DCT quantisation by `[b, 64]`."""
     b, h, w = plane.shape
@@ -99,7 +112,7 @@ def _quantised(plane: Tensor, table: Tensor) -> Tensor:
 def jpeg(x: Tensor, quality: Tensor) -> Tensor:
     """JPEG's loss on `[b, 3, h, w]` in 0..255 with 4:2:0 chroma; h and w multiples of 16."""
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality) / 100
-    luma = (torch.tensor(_LUMA, device=x.device) * scale[:, None]).clamp(min=1)
+    luma = (_luma(x.device) * scale[:, None]).clamp(min=1)
     chroma = (luma * 1.4).clamp(max=255)
     r, g, b = x.unbind(1)
     y = 0.299 * r + 0.587 * g + 0.114 * b
@@ -115,8 +128,10 @@ def jpeg(x: Tensor, quality: Tensor) -> Tensor:
 class Augmenter:
     """Draws fresh variants of pool cards. All randomness comes from one seed."""
 
-    def __init__(self, device: torch.device, dtype: torch.dtype, seed: int, camera_groups: int = 0) -> None:
-        self.device, self.dtype = device, dtype
+    def __init__(
+        self, config: Config, device: torch.device, dtype: torch.dtype, seed: int, camera_groups: int = 0
+    ) -> None:
+        self.config, self.device, self.dtype = config, device, dtype
         self.camera_groups = camera_groups
         self.random = Random(seed)
         self.generator = torch.Generator(device).manual_seed(seed)
@@ -126,8 +141,9 @@ class Augmenter:
         return torch.rand(count, device=self.device, generator=self.generator) * (high - low) + low
 
     def batch(self, pictures: Tensor, chars: Tensor, strength: float, groups: int) -> tuple[Tensor, Tensor]:
-        """`[b, H, W, 3]` u8 and `[b, n, 3]` -> `[b, 3, 512, 512]` in [-1, 1] and moved chars.
+        """`[b, H, W, 3]` u8 and `[b, n, 3]` -> `[b, 3, tile, tile]` around 0..255 and moved chars.
 
+        The model's input is that, rounded, clamped and scaled to [-1, 1] (`normalised`).
         strength (0 to 1) scales the camera effects; the last groups are camera groups.
         """
         pixels, moved = [], []
@@ -135,7 +151,7 @@ class Augmenter:
         for index, (part, part_chars) in enumerate(parts):
             x = part.permute(0, 3, 1, 2).to(self.dtype, memory_format=torch.contiguous_format)
             camera = index >= groups - self.camera_groups
-            height = self.random.choice(SOURCE_HEIGHTS[3:] if camera else SOURCE_HEIGHTS)
+            height = self.random.choice(CAMERA_HEIGHTS if camera else SOURCE_HEIGHTS)
             width = 16 * round(height * self.random.uniform(0.69, 0.74) / 16)
             ground = self.uniform(3 * len(x), 0, 255).view(-1, 3, 1, 1).to(self.dtype)
             if camera:
@@ -145,10 +161,12 @@ class Augmenter:
                 x, part_chars = self._margins(x, part_chars, height, width, ground)
             x = self._colour(x)
             x = self._noise(x, 6.0 if camera else 3.0)
-            x = jpeg(x.clamp(0, 255).round(), self.uniform(len(x), 50.0, 99.0).to(self.dtype))
-            rows, columns = served_weights(height, width, self.device, self.dtype)
-            x = (rows @ x @ columns.T).clamp(0, 255).round()
-            pixels.append(x / 127.5 - 1)
+            x = jpeg(x.clamp_(0, 255).round_(), self.uniform(len(x), 50.0, 99.0).to(self.dtype))
+            if camera and self.random.random() > UPRIGHT_SHARE:
+                x, part_chars = quarter_turns(x, part_chars, self.random.randint(1, 3))
+            c = self.config
+            rows, columns = served_weights(*x.shape[2:], c.longest_edge, c.image_size, self.device, self.dtype)
+            pixels.append(rows @ x @ columns.T)
             moved.append(part_chars)
         return torch.cat(pixels), torch.cat(moved)
 
@@ -187,14 +205,16 @@ class Augmenter:
         ).view(b, 3, 3)
         ys = (torch.arange(height, device=self.device) + 0.5) / height * 2 - 1
         xs = (torch.arange(width, device=self.device) + 0.5) / width * 2 - 1
-        grid = torch.stack(
-            [xs.expand(height, width), ys[:, None].expand(height, width), torch.ones(height, width, device=self.device)], -1
-        )
+        ones = torch.ones(height, width, device=self.device)
+        grid = torch.stack([xs.expand(height, width), ys[:, None].expand(height, width), ones], -1)
         source = grid.view(1, -1, 3) @ matrix.transpose(1, 2)
         source = (source[..., :2] / source[..., 2:]).view(b, height, width, 2)
         inside = (source.abs().amax(-1) < 1)[:, None]
-        warped = F.grid_sample(x.float(), source, padding_mode="border", align_corners=False).to(x.dtype)
-        texture = torch.randn(b, 1, 12, 9, device=self.device, generator=self.generator).to(x.dtype) * 20
+        share = self.random.uniform(0.55, 1) if self.random.random() < 0.4 else 1.1  # of the photo's pixels
+        size = [round(n * min(1.0, max(share * height, 420) / x.shape[2])) for n in x.shape[2:]]
+        x = F.interpolate(x.float(), size, mode="bilinear", antialias=True)
+        warped = F.grid_sample(x, source, padding_mode="border", align_corners=False).to(self.dtype)
+        texture = torch.randn(b, 1, 12, 9, device=self.device, generator=self.generator).to(self.dtype) * 20
         texture = F.interpolate(texture, (height, width), mode="bilinear")
         points = torch.stack([chars[..., 1] * 2 - 1, chars[..., 2] * 2 - 1, torch.ones_like(chars[..., 0])], -1)
         points = points @ torch.linalg.inv(matrix).transpose(1, 2)
@@ -202,7 +222,7 @@ class Augmenter:
         return torch.where(inside, warped, ground + texture), torch.cat([chars[..., :1], places], -1)
 
     def _light(self, x: Tensor, strength: float) -> Tensor:
-        """Uneven light, a soft reflection and a slight blur."""
+        """Uneven light, a soft reflection, a sleeve's haze and a slight blur."""
         b, _, h, w = x.shape
         ys = torch.linspace(-0.5, 0.5, h, device=self.device)[:, None]
         xs = torch.linspace(-0.5, 0.5, w, device=self.device)[None]
@@ -213,6 +233,9 @@ class Augmenter:
         ramp = 1 + strength * (draw(-0.3, 0.3) * xs + draw(-0.3, 0.3) * ys)
         distance = (xs - draw(-0.5, 0.5)) ** 2 + (ys - draw(-0.5, 0.5)) ** 2
         glare = strength * draw(-80, 90).clamp(min=0) * torch.exp(-distance / draw(0.05, 0.2) ** 2)
+        slope, middle, wide = draw(-1, 1), draw(-0.6, 0.6), draw(0.03, 0.2)
+        streak = strength * draw(-60, 50).clamp(min=0) * torch.sigmoid((wide - (xs - slope * ys - middle).abs()) / 0.02)
+        haze = strength * draw(-0.15, 0.12).clamp(min=0)[:, None].to(x.dtype)
         sigma = self.uniform(b, 0.2, 0.3 + strength * h / 1100)
         taps = torch.arange(-4, 5, device=self.device)
         kernel = torch.exp(-(taps**2) / (2 * sigma[:, None] ** 2))
@@ -220,7 +243,8 @@ class Augmenter:
         flat = x.reshape(1, 3 * b, h, w)
         flat = F.conv2d(flat, kernel.view(3 * b, 1, 9, 1), padding=(4, 0), groups=3 * b)
         flat = F.conv2d(flat, kernel.view(3 * b, 1, 1, 9), padding=(0, 4), groups=3 * b)
-        return flat.view(b, 3, h, w) * ramp[:, None].to(x.dtype) + glare[:, None].to(x.dtype)
+        flat = flat.view(b, 3, h, w) * (1 - haze) + 235 * haze
+        return flat * ramp[:, None].to(x.dtype) + (glare + streak)[:, None].to(x.dtype)
 
     def _colour(self, x: Tensor) -> Tensor:
         """Contrast, brightness and a colour matrix; now and then a strong turn of hue."""
@@ -230,13 +254,33 @@ class Augmenter:
         matrix = torch.eye(3, device=self.device) + noise * torch.where(strong, 0.25, 0.03)
         matrix = matrix / matrix.sum(2, keepdim=True).clamp(min=0.5) * self.uniform(b, 0.85, 1.12)[:, None, None]
         shift = self.uniform(b, -14, 14)[:, None, None]
-        flat = matrix.to(x.dtype) @ x.flatten(2) + shift.to(x.dtype)
-        return flat.view_as(x)
+        return _mixed(x, matrix.to(x.dtype), shift.to(x.dtype))
 
     def _noise(self, x: Tensor, high: float) -> Tensor:
         noise = torch.randn(x.shape, device=self.device, generator=self.generator, dtype=x.dtype)
         amount = self.uniform(len(x), -high, high).clamp(min=0).to(x.dtype)
         return x + noise * amount[:, None, None, None]
+
+
+def _mixed(x: Tensor, matrix: Tensor, shift: Tensor) -> Tensor:
+    """Colours `[b, 3, h, w]` through matrices `[b, 3, 3]`, shifted by `[b, 1, 1]`."""
+    planes = x.unbind(1)
+    weights = matrix.unbind(2)
+    mixed = [sum(p * w[:, row, None, None] for p, w in zip(planes, weights)) + shift for row in range(3)]
+    return torch.stack(mixed, 1)
+
+
+def quarter_turns(x: Tensor, chars: Tensor, turns: int) -> tuple[Tensor, Tensor]:
+    """Pictures turned counter-clockwise by quarters, and where their characters then stand."""
+    kind, px, py = chars.unbind(-1)
+    for _ in range(turns):
+        px, py = py, 1 - px
+    return torch.rot90(x, turns, (2, 3)), torch.stack([kind, px, py], -1)
+
+
+def normalised(x: Tensor) -> Tensor:
+    """Pictures around 0..255 as the processor gives them: whole numbers, scaled to [-1, 1]."""
+    return x.float().clamp(0, 255).round() / 127.5 - 1
 
 
 def character_targets(chars: Tensor, grid: int, slots: int, none_class: int) -> Tensor:

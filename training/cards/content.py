@@ -71,6 +71,7 @@ FLAVOR = (
 SPECIES = "Lantern Fox,Pebble Moth,River Drake,Moss Bear,Cloud Ray,Cinder Owl,Reef Hound,Ash Newt".split(",")
 TYPES = ("ember", "tide", "leaf", "volt", "mind", "stone", "shade", "steel")
 FORBIDDEN = ("null", "true", "false")
+LOOK_ALIKE = ("iltfjr", "aoecu", "nmrhu", "vwyx", "szxe", "oqgcd", "bhdpk", "gqpy", "efpbr")
 
 
 def _hashed(text: str, modulus: int) -> bool:
@@ -108,21 +109,42 @@ def card_name(rng: Random, test: bool) -> str:
 
 
 def _misspelt(rng: Random, word: str) -> str:
-    """A word with one letter replaced: what keeps training from guessing by vocabulary."""
-    at = rng.randrange(1, len(word))
-    changed = word[:at] + rng.choice("abcdefghijklmnopqrstuvwxyz") + word[at + 1 :]
+    """A word with a letter replaced, added, dropped or swapped, often for one that looks alike."""
+    at = rng.randrange(len(word))
+    old, form = word[at].lower(), rng.random()
+    alike = [c for group in LOOK_ALIKE if old in group for c in group if c != old]
+    new = rng.choice(alike) if alike and rng.random() < 0.5 else rng.choice("abcdefghijklmnopqrstuvwxyz")
+    if form < 0.7:
+        changed = word[:at] + new + word[at + 1 :]
+    elif form < 0.8:
+        changed = word[:at] + new + word[at:]
+    elif form < 0.9:
+        changed = word[:at] + word[at + 1 :]
+    else:
+        changed = word[:at] + word[at : at + 2][::-1] + word[at + 2 :]
+    changed = changed.capitalize()
     return word if any(bad in changed.lower() for bad in FORBIDDEN) else changed
 
 
+def _unvoiced(rng: Random) -> str:
+    """A word of letters drawn at random, which no language model helps to read."""
+    word = "".join(rng.choice("aabcdeefghiijklmnoopqrstuuvwxyz") for _ in range(rng.randint(3, 9)))
+    return _unvoiced(rng) if any(bad in word for bad in FORBIDDEN) else word.capitalize()
+
+
 def training_set_name(rng: Random) -> str:
-    """A set name for training: half of them have words outside the vocabulary."""
+    """A set name for training: seven in ten have words outside the vocabulary.
+
+    That keeps training from guessing by vocabulary what it should read.
+    """
     name = set_name(rng, False)
-    if rng.random() < 0.5:
+    if rng.random() < 0.3:
         return name
     words = name.split()
     for i, word in enumerate(words):
         if len(word) > 3 and rng.random() < 0.8:
-            words[i] = _misspelt(rng, word) if rng.random() < 0.5 else _coined(rng, False)
+            form = rng.random()
+            words[i] = _misspelt(rng, word) if form < 0.6 else _coined(rng, False) if form < 0.85 else _unvoiced(rng)
     changed = " ".join(words)
     held = any(_hashed(word, 8) for word in words)
     return name if held or len(changed) > 26 else changed

@@ -16,32 +16,37 @@ from PIL import Image
 
 import fields
 import safetensors_io
-from augment import LONGEST_EDGE, TILE
 from model import CardReader, Config
 
 
-def served_picture(path: Path) -> np.ndarray:
-    """A picture as the processor feeds it: `[512, 512, 3]` uint8."""
+def served_picture(path: Path, longest_edge: int, tile: int) -> np.ndarray:
+    """A picture as the processor feeds it: `[tile, tile, 3]` uint8."""
     image = Image.open(path).convert("RGB")
     w, h = image.size
     if w >= h:
-        w1, h1 = LONGEST_EDGE, int(LONGEST_EDGE / (w / h))
+        w1, h1 = longest_edge, int(longest_edge / (w / h))
         h1 += h1 % 2
     else:
-        w1, h1 = int(LONGEST_EDGE * (w / h)), LONGEST_EDGE
+        w1, h1 = int(longest_edge * (w / h)), longest_edge
         w1 += w1 % 2
     lanczos = Image.Resampling.LANCZOS
-    return np.asarray(image.resize((w1, h1), lanczos).resize((TILE, TILE), lanczos))
+    return np.asarray(image.resize((w1, h1), lanczos).resize((tile, tile), lanczos))
 
 
-def load_data(folder: Path, workers: int = 1) -> tuple[np.ndarray, list[dict]]:
-    """Pictures `[n, 512, 512, 3]` uint8 and truths; pictures are kept in pixels.npy."""
+def pixels_file(folder: Path, config: Config) -> Path:
+    """Where a folder's pictures are kept as a model of these shapes is fed them."""
+    return folder / f"pixels-{config.longest_edge}-{config.image_size}.npy"
+
+
+def load_data(folder: Path, config: Config, workers: int = 1) -> tuple[np.ndarray, list[dict]]:
+    """Pictures `[n, tile, tile, 3]` uint8 and truths."""
     lines = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
-    kept = folder / "pixels.npy"
+    kept = pixels_file(folder, config)
     if kept.exists():
         return np.load(kept, mmap_mode="r"), [line["truth"] for line in lines]
+    jobs = [(folder / line["image"], config.longest_edge, config.image_size) for line in lines]
     with Pool(workers) as pool:
-        pixels = np.stack(pool.map(served_picture, [folder / line["image"] for line in lines], chunksize=16))
+        pixels = np.stack(pool.starmap(served_picture, jobs, chunksize=16))
     return pixels, [line["truth"] for line in lines]
 
 
@@ -93,7 +98,7 @@ def wrong(texts: list[str], truths: list[dict], limit: int) -> list[str]:
 
 def load_model(folder: Path, device: torch.device) -> CardReader:
     """The model of an exported folder, in float32."""
-    model = CardReader(Config())
+    model = CardReader(Config.of_folder(folder))
     model.load_state_dict(safetensors_io.load(folder / "model.safetensors"))
     return model.to(device)
 
@@ -102,14 +107,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--prepare", action="store_true", help="only write pixels.npy into --data")
+    parser.add_argument("--prepare", action="store_true", help="only keep the resized pictures in --data")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--wrong", type=int, default=0)
     args = parser.parse_args()
-    pixels, truths = load_data(args.data, args.workers)
+    config = Config.of_folder(args.model) if args.model else Config()
+    pixels, truths = load_data(args.data, config, args.workers)
     if args.prepare:
         np.save(args.data / "pixels.tmp.npy", pixels)
-        (args.data / "pixels.tmp.npy").rename(args.data / "pixels.npy")
+        (args.data / "pixels.tmp.npy").rename(pixels_file(args.data, config))
         return
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     texts = read(load_model(args.model, device), pixels, device)

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import torch
+from torch import nn
 
 import fields
 import safetensors_io
-from augment import LONGEST_EDGE
-from model import CardReader, Config
+from model import CardReader, CharacterHead, Config
+
+HEAD_FILE = "training-head.safetensors"
 
 CHAT_TEMPLATE = (
     "<|im_start|>{% for message in messages %}{{message['role'] | capitalize}}"
@@ -85,7 +87,7 @@ def processor_configs(c: Config) -> tuple[dict, dict]:
         "max_image_size": {"longest_edge": c.image_size},
         "resample": 1,
         "rescale_factor": 1 / 255,
-        "size": {"longest_edge": LONGEST_EDGE},
+        "size": {"longest_edge": c.longest_edge},
     }
     processor = {"image_processor": image, "image_seq_len": c.image_tokens, "processor_class": "Idefics3Processor"}
     return processor, {**image, "processor_class": "Idefics3Processor"}
@@ -112,11 +114,20 @@ def tokenizer_configs() -> tuple[dict, dict]:
     return config, {**names, "additional_special_tokens": extra}
 
 
-def write_model(reader: CardReader, out: Path, training: dict) -> None:
-    """Writes weights (bf16) and every configuration file; `training` notes step and seed."""
+def _save(module: nn.Module, path: Path) -> None:
+    state = {name: tensor.to(torch.bfloat16) for name, tensor in module.state_dict().items()}
+    safetensors_io.save(state, path)
+
+
+def write_model(reader: CardReader, out: Path, training: dict, head: CharacterHead | None = None) -> None:
+    """Writes weights (bf16) and every configuration file; `training` notes step and seed.
+
+    The character head, which only training uses, goes beside training.json.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    state = {name: tensor.to(torch.bfloat16) for name, tensor in reader.state_dict().items()}
-    safetensors_io.save(state, out / "model.safetensors")
+    _save(reader, out / "model.safetensors")
+    if head is not None:
+        _save(head, out / HEAD_FILE)
     processor, preprocessor = processor_configs(reader.c)
     tokenizer, special = tokenizer_configs()
     generation = {

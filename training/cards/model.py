@@ -7,7 +7,9 @@ loads there with every key matching. The character head exists only in training.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -18,15 +20,19 @@ import fields
 
 @dataclass(frozen=True)
 class Config:
-    """Shapes. `image_tokens` = (image_size / patch_size / scale_factor) squared."""
+    """Shapes. `image_tokens` = (image_size / patch_size / scale_factor) squared.
 
-    image_size: int = 512
-    patch_size: int = 16
+    The defaults are card-reader-s; `MEDIUM` is card-reader-m.
+    """
+
+    image_size: int = 768
+    longest_edge: int = 1080
+    patch_size: int = 24
     scale_factor: int = 2
     vision_hidden: int = 192
     vision_layers: int = 5
     vision_heads: int = 6
-    vision_intermediate: int = 640
+    vision_intermediate: int = 544
     hidden: int = 192
     layers: int = 3
     heads: int = 6
@@ -38,6 +44,32 @@ class Config:
     rms_eps: float = 1e-5
     layer_norm_eps: float = 1e-6
 
+    @staticmethod
+    def of_folder(folder: Path) -> Config:
+        """The shapes of an exported model."""
+        whole = json.loads((folder / "config.json").read_text())
+        vision, text = whole["vision_config"], whole["text_config"]
+        return Config(
+            image_size=vision["image_size"],
+            longest_edge=json.loads((folder / "preprocessor_config.json").read_text())["size"]["longest_edge"],
+            patch_size=vision["patch_size"],
+            scale_factor=whole["scale_factor"],
+            vision_hidden=vision["hidden_size"],
+            vision_layers=vision["num_hidden_layers"],
+            vision_heads=vision["num_attention_heads"],
+            vision_intermediate=vision["intermediate_size"],
+            hidden=text["hidden_size"],
+            layers=text["num_hidden_layers"],
+            heads=text["num_attention_heads"],
+            kv_heads=text["num_key_value_heads"],
+            head_dim=text["head_dim"],
+            intermediate=text["intermediate_size"],
+            vocab=text["vocab_size"],
+            rope_theta=text["rope_parameters"]["rope_theta"],
+            rms_eps=text["rms_norm_eps"],
+            layer_norm_eps=vision["layer_norm_eps"],
+        )
+
     @property
     def grid(self) -> int:
         """Patches per side."""
@@ -47,6 +79,9 @@ class Config:
     def image_tokens(self) -> int:
         """Tokens of one picture after pixel shuffle."""
         return (self.grid // self.scale_factor) ** 2
+
+
+MEDIUM = Config(vision_hidden=384, vision_intermediate=704, hidden=384, heads=12, kv_heads=4)
 
 
 class VisionAttention(nn.Module):
@@ -60,7 +95,9 @@ class VisionAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         b, n, d = x.shape
-        q, k, v = (p(x).view(b, n, self.heads, -1).transpose(1, 2) for p in (self.q_proj, self.k_proj, self.v_proj))
+        parts = (self.q_proj, self.k_proj, self.v_proj)
+        joined = F.linear(x, torch.cat([p.weight for p in parts]), torch.cat([p.bias for p in parts]))
+        q, k, v = joined.view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v)
         return self.out_proj(mixed.transpose(1, 2).reshape(b, n, d))
 
@@ -97,12 +134,16 @@ class VisionEmbeddings(nn.Module):
 
     def __init__(self, c: Config) -> None:
         super().__init__()
+        self.c = c
         self.patch_embedding = nn.Conv2d(3, c.vision_hidden, c.patch_size, c.patch_size)
         self.position_embedding = nn.Embedding(c.grid * c.grid, c.vision_hidden)
         self.position_embedding.weight.data.copy_(_sine_positions(c.grid, c.vision_hidden))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        patches = self.patch_embedding(pixels).flatten(2).transpose(1, 2)
+        b, g, p = len(pixels), self.c.grid, self.c.patch_size
+        # The convolution's patches do not overlap: as a product its gradient is far cheaper.
+        cut = pixels.view(b, 3, g, p, g, p).permute(0, 2, 4, 1, 3, 5).reshape(b, g * g, -1)
+        patches = F.linear(cut, self.patch_embedding.weight.flatten(1), self.patch_embedding.bias)
         return patches + self.position_embedding.weight
 
 
@@ -190,7 +231,8 @@ class TextAttention(nn.Module):
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, past: list[Tensor] | None) -> Tensor:
         """x `[batch, n, D]`; `past` holds keys and values so far and is extended."""
         b, n, _ = x.shape
-        q, k, v = (p(x).view(b, n, -1, self.c.head_dim).transpose(1, 2) for p in (self.q_proj, self.k_proj, self.v_proj))
+        parts = (self.q_proj, self.k_proj, self.v_proj)
+        q, k, v = (p(x).view(b, n, -1, self.c.head_dim).transpose(1, 2) for p in parts)
         q, k = _rotate(q, cos, sin).to(v.dtype), _rotate(k, cos, sin).to(v.dtype)
         if past is not None:
             if past:
@@ -320,13 +362,17 @@ def _initialise(module: nn.Module) -> None:
 
 
 class CharacterHead(nn.Module):
-    """Training only: predicts up to `slots` characters whose centres lie in a patch."""
+    """Training only: predicts up to `slots` characters whose centres lie in a patch.
+
+    Classes are padded to a multiple of four, which keeps the product aligned.
+    """
 
     def __init__(self, c: Config, classes: int, slots: int = 4) -> None:
         super().__init__()
         self.slots = slots
-        self.proj = nn.Linear(c.vision_hidden, slots * (classes + 1))
+        self.width = (classes + 1 + 3) // 4 * 4
+        self.proj = nn.Linear(c.vision_hidden, slots * self.width)
 
     def forward(self, patches: Tensor) -> Tensor:
-        """`[batch, g*g, Dv]` -> `[batch, g*g, slots, classes + 1]`; the last class is none."""
+        """`[batch, g*g, Dv]` -> `[batch, g*g, slots, width]`; class `classes` is none."""
         return self.proj(patches).unflatten(-1, (self.slots, -1))

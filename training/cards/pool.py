@@ -40,6 +40,7 @@ def _block_size(chunks: int) -> int:
 
 def _work(renderer: Renderer, block: mmap.mmap, chunks: int, seed: str, free, ready) -> None:
     """A worker: renders chunks until its parent is gone."""
+    os.nice(10)  # Whatever starts the GPU's work goes first.
     parent, rng = os.getppid(), Random(seed)
     pictures, chars, answers = _views(block, chunks)
     while os.getppid() == parent:
@@ -61,7 +62,7 @@ def _work(renderer: Renderer, block: mmap.mmap, chunks: int, seed: str, free, re
 class Workers:
     """Render processes. Create before CUDA is touched: they are forked."""
 
-    def __init__(self, fonts: Path, count: int, seed: int, chunks: int = 64, warm: int = 400) -> None:
+    def __init__(self, fonts: Path, count: int, seed: int, chunks: int = 48, warm: int = 60) -> None:
         renderer = Renderer(fonts, test=False, reuse=64)
         rng = Random(f"{seed}/warm")
         for _ in range(warm):

@@ -14,7 +14,7 @@ from layouts import Layout, pick_layout
 from rows import Element, Ink, draw_row, element_for, measure
 from text import Face, FontBook, Style
 
-TRAIN_SIZE = (512, 720)
+TRAIN_SIZE = (640, 896)
 MAX_CHARS = 384
 IGNORED_CLASS = 255
 
@@ -44,6 +44,7 @@ class Plan:
     caps: dict[str, float]
     canvas: np.ndarray
     ink: Ink
+    stretch: tuple[float, float] = (0.9, 1.1)
     chars: list[tuple[int, float, float]] = field(default_factory=list)
 
 
@@ -136,6 +137,7 @@ class Renderer:
             caps=caps,
             canvas=self._stock(rng, size, content.kind),
             ink=Ink(rng, art.PALETTES[content.kind]),
+            stretch=(0.9, 1.1) if self.test else (0.78, 1.16),
         )
         return plan
 

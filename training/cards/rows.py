@@ -165,7 +165,7 @@ def measure(plan: Plan, text: str, face: Face, cap: float, colour: art.Colour, l
 
 def _word(plan: Plan, text: str, face: Face, cap: float, gap: float = 0.0) -> Piece:
     rng = plan.rng
-    style = Style(cap=cap, stretch=plan.rng.uniform(0.9, 1.1))
+    style = Style(cap=cap, stretch=plan.rng.uniform(*plan.stretch))
     if rng.random() < 0.12:
         style.shear = rng.uniform(0.1, 0.25)
     if rng.random() < 0.15:

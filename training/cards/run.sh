@@ -1,46 +1,49 @@
 #!/usr/bin/env bash
 # One training run with its evaluation, on a machine with a GPU.
 # usage: training/cards/run.sh OUT SECONDS [further arguments of train.py]
-# EVAL may name a folder with clean/ or camera/ made beforehand by make_eval.py.
-# Leaves in OUT: train.log, model.tgz (exported model), checkpoint.pt, verify.log.
+# SPLITS names the evaluation sets to draw and measure (default "clean camera"), VERIFY=1 loads
+# the result in transformers too. OUT gets train.log, summary.json and the exported model in
+# pieces of 15 MB (cat model.tgz.* | tar xz); WORK keeps the checkpoint (default: a new folder).
 set -uo pipefail
 export PYTHONUNBUFFERED=1 OMP_NUM_THREADS=2
 out=$1 seconds=$2
 shift 2
 here="$(cd "$(dirname "$0")" && pwd)"
-work=$(mktemp -d)
+work=${WORK:-$(mktemp -d)}
 fonts=${FONTS:-build/fonts}
+mkdir -p "$work"
 
+data=()
+for split in ${SPLITS-clean camera}; do
+  data+=(--data "$work/$split")
+done
 (
-  for split in clean camera; do
-    mkdir -p "$work/$split"
-    if [ -n "${EVAL:-}" ]; then
-      [ -d "$EVAL/$split" ] || continue
-      cp "$EVAL/$split"/* "$work/$split/"
-    else
-      n=$([ $split = clean ] && echo 2048 || echo 1024)
-      python3 "$here/make_eval.py" --split $split --n "$n" --seed 20000 --fonts "$fonts" \
-        --out "$work/$split" --workers 3
-    fi
-    python3 "$here/evaluate.py" --data "$work/$split" --prepare --workers 3
+  for split in ${SPLITS-clean camera}; do
+    [ -f "$work/$split/manifest.jsonl" ] && continue
+    n=$([ "$split" = clean ] && echo 2048 || echo 1024)
+    nice -n 5 python3 "$here/make_eval.py" --split "$split" --n "$n" --seed 20000 --fonts "$fonts" \
+      --out "$work/$split" --workers 4
+    nice -n 5 python3 "$here/evaluate.py" --data "$work/$split" --prepare --workers 4
   done
 ) >"$out/eval-data.log" 2>&1 &
-data=$!
+data_made=$!
+pack() {
+  tar -C "$work/run" -cz model | split -b 15M -d - "$work/model.tgz." && mv "$work"/model.tgz.* "$out/"
+}
 (
-  while sleep 30; do
-    [ -f "$work/run/checkpoint.pt" ] || continue
-    tar -C "$work/run" -czf "$work/part.tgz" model && mv "$work/part.tgz" "$out/model.tgz"
-    cp "$work/run/checkpoint.pt" "$work/part.pt" && mv "$work/part.pt" "$out/checkpoint.pt"
+  while sleep 45; do
+    [ -f "$work/run/checkpoint.pt" ] && pack
   done
 ) &
 packer=$!
-python3 "$here/train.py" --seconds "$seconds" --fonts "$fonts" --out "$work/run" \
-  --data "$work/clean" --data "$work/camera" "$@" 2>&1 | tee "$out/train.log"
+python3 "$here/train.py" --seconds "$seconds" --fonts "$fonts" --out "$work/run" "${data[@]}" "$@" 2>&1 |
+  tee "$out/train.log"
 status=$?
-kill $packer $data 2>/dev/null
-tar -C "$work/run" -czf "$out/model.tgz" model
-cp "$work/run/checkpoint.pt" "$out/"
+kill $packer $data_made 2>/dev/null
+wait $packer 2>/dev/null
+pack
+cp "$work/run/summary.json" "$out/"
 [ $status = 0 ] || exit $status
-python3 "$here/evaluate.py" --model "$work/run/model" --data "$work/clean" --wrong 200 >"$out/exported.log" 2>&1
-head -20 "$out/exported.log"
-python3 "$here/verify_export.py" --model "$work/run/model" --data "$work/clean" 2>&1 | tee "$out/verify.log"
+if [ "${VERIFY:-}" = 1 ]; then
+  python3 "$here/verify_export.py" --model "$work/run/model" --data "$work/clean" 2>&1 | tee "$out/verify.log"
+fi

@@ -2,13 +2,16 @@
 
 usage: train.py --seconds 420 --fonts build/fonts --out OUT [--resume DIR_OR_CHECKPOINT]
 The schedule follows the clock: warm-up by steps, full rate, then a linear decay to zero
-over the last part of the time. --resume starts from exported or saved weights; the
-optimizer starts anew with its warm-up.
+over the last part of the time. --resume starts from exported or saved weights and their
+shapes; the optimizer starts anew with its warm-up. --until ends training at a number of
+seconds after the program's start, whatever the set-up took.
 """
 
 import argparse
 import json
+import os
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -19,8 +22,8 @@ import evaluate
 import export
 import fields
 import safetensors_io
-from augment import Augmenter, character_targets
-from model import CardReader, CharacterHead, Config
+from augment import Augmenter, character_targets, normalised
+from model import MEDIUM, CardReader, CharacterHead, Config
 from muon import Muon
 from pool import CardPool, Workers
 from rows import CLASS_COUNT
@@ -28,14 +31,16 @@ from rows import CLASS_COUNT
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=420)
+    parser.add_argument("--seconds", type=float, default=420, help="of training")
+    parser.add_argument("--until", type=float, default=1e9, help="seconds from the start to the end of training")
+    parser.add_argument("--size", choices=("s", "m"), default="s", help="shapes of a model that starts anew")
     parser.add_argument("--fonts", type=Path, default=Path("build/fonts"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--resume", type=Path)
     parser.add_argument("--data", type=Path, action="append", default=[], help="evaluation folder")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--pool", type=int, default=24576)
+    parser.add_argument("--pool", type=int, default=16384)
     parser.add_argument("--workers", type=int, default=14)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--weight-decay", type=float, default=0.05)
@@ -43,8 +48,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--decay-share", type=float, default=0.45)
     parser.add_argument("--groups", type=int, default=2, help="a batch is augmented in this many groups")
     parser.add_argument("--camera-groups", type=int, default=0, help="how many of them get camera effects")
+    parser.add_argument("--camera-from", type=float, default=0.05, help="share of the time before camera effects grow")
     parser.add_argument("--aux", type=float, default=0.5, help="weight of the character loss")
     parser.add_argument("--max-steps", type=int, default=10**9)
+    parser.add_argument("--profile", action="store_true", help="print what steps 60 to 63 spend their time on")
     parser.add_argument("--no-compile", action="store_true")
     return parser.parse_args()
 
@@ -54,11 +61,18 @@ class Trainer:
 
     def __init__(self, args: argparse.Namespace, device: torch.device) -> None:
         self.args, self.device = args, device
+        self.dtype = torch.float16 if device.type == "cuda" else torch.float32
         torch.manual_seed(args.seed)
-        self.config = Config()
+        self.config = {"s": Config(), "m": MEDIUM}[args.size]
+        self.first_step, reader, head = self._resume() if args.resume else (0, None, None)
         self.reader = CardReader(self.config)
         self.head = CharacterHead(self.config, CLASS_COUNT)
-        self.first_step = self._resume() if args.resume else 0
+        if reader:
+            self.reader.load_state_dict(reader)
+        self.new_head = not head or head["proj.weight"].shape != self.head.proj.weight.shape
+        if not self.new_head:
+            self.head.load_state_dict(head)
+        print(f"{sum(p.numel() for p in self.reader.parameters()):,} parameters, new head: {self.new_head}", flush=True)
         self.reader.to(device)
         self.head.to(device)
         layers = [p for n, p in self.reader.named_parameters() if p.ndim == 2 and (".layers." in n or "connector" in n)]
@@ -70,33 +84,53 @@ class Trainer:
         groups = [{"params": decayed, "weight_decay": args.weight_decay}, {"params": plain, "weight_decay": 0.0}]
         self.adam = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.98), fused=device.type == "cuda")
         self.parameters = [*self.reader.parameters(), *self.head.parameters()]
-        self.none_weight = torch.ones(CLASS_COUNT + 1, device=device)
-        self.none_weight[-1] = 0.1
-        self.score = self._score if args.no_compile else torch.compile(self._score)
+        self.none_weight = torch.ones(self.head.width, device=device)
+        self.none_weight[CLASS_COUNT] = 0.1
+        self.score, self.normalised = self._score, normalised
         if not args.no_compile:
+            self.score, self.normalised = torch.compile(self._score), torch.compile(normalised)
             trunk = self.reader.model
+            trunk.vision_model.embeddings.compile()
             for layer in [*trunk.vision_model.encoder["layers"], *trunk.text_model.layers]:
                 layer.compile()  # Equal layers share one compiled graph: a quarter of the start-up.
 
-    def _resume(self) -> int:
-        """Loads weights; returns the step they were saved at."""
+    def _resume(self) -> tuple[int, dict, dict | None]:
+        """The step of the saved weights, the reader's and, where they were kept, the head's; sets the shapes."""
         path = self.args.resume
         if path.is_dir():
-            self.reader.load_state_dict(safetensors_io.load(path / "model.safetensors"))
-            return json.loads((path / "training.json").read_text())["step"]
+            self.config = Config.of_folder(path)
+            kept = path / export.HEAD_FILE
+            head = safetensors_io.load(kept) if kept.exists() else None
+            step = json.loads((path / "training.json").read_text())["step"]
+            return step, safetensors_io.load(path / "model.safetensors"), head
         saved = torch.load(path, map_location="cpu")
-        self.reader.load_state_dict(saved["reader"])
-        self.head.load_state_dict(saved["head"])
-        return saved["step"]
+        self.config = Config(**saved["config"])
+        return saved["step"], saved["reader"], saved["head"]
 
-    def loss(self, pixels: Tensor, answers: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Answer loss, character loss, and the share of answers right in every token."""
+    def warm_up(self, batch: int) -> None:
+        """Compiles the step on noise, which costs no training time while the first cards are drawn."""
+        c, device = self.config, self.device
+        pixels = torch.rand(batch, 3, c.image_size, c.image_size, device=device).to(self.dtype) * 255
+        answers = torch.randint(c.vocab, (batch, fields.MAX_ANSWER), device=device)
+        targets = torch.randint(CLASS_COUNT, (batch, c.grid * c.grid, self.head.slots), device=device)
+        text, aux, _ = self.loss(pixels, answers, targets, False)
+        (text + aux).backward()
+        for p in self.parameters:
+            p.grad = None
+
+    def loss(self, pixels: Tensor, answers: Tensor, targets: Tensor, apart: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Answer loss, character loss, and the share of answers right in every token.
+
+        apart: the character head learns alone, without moving the patches.
+        """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            logits, patches = self.reader(pixels, answers)
-            characters = self.head(patches)
+            logits, patches = self.reader(self.normalised(pixels), answers)
+            characters = self.head(patches.detach() if apart else patches)
         return self.score(logits, characters, answers, targets)
 
-    def _score(self, logits: Tensor, characters: Tensor, answers: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _score(
+        self, logits: Tensor, characters: Tensor, answers: Tensor, targets: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         text = F.cross_entropy(logits.float().flatten(0, 1), answers.flatten(), ignore_index=fields.PAD_ID)
         aux = F.cross_entropy(characters.float().flatten(0, 2), targets.flatten(), self.none_weight)
         right = (logits.argmax(-1) == answers) | (answers == fields.PAD_ID)
@@ -108,9 +142,11 @@ class Trainer:
         copy.load_state_dict(self.reader.state_dict())
         return copy
 
-    def step(self, pixels: Tensor, answers: Tensor, targets: Tensor, rate: float) -> tuple[Tensor, Tensor, Tensor]:
+    def step(
+        self, pixels: Tensor, answers: Tensor, targets: Tensor, rate: float, apart: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """One update; returns the losses and the share of answers right under teacher forcing."""
-        text, aux, exact = self.loss(pixels, answers, targets)
+        text, aux, exact = self.loss(pixels, answers, targets, apart)
         (text + self.args.aux * aux).backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         for group in self.adam.param_groups:
@@ -123,9 +159,10 @@ class Trainer:
 
     def save(self, out: Path, step: int, record: dict) -> None:
         """Writes the exported model and a checkpoint that training resumes from."""
-        export.write_model(self.reader, out / "model", record | {"step": step})
+        export.write_model(self.reader, out / "model", record | {"step": step}, self.head)
         weights = {"reader": self.reader.state_dict(), "head": self.head.state_dict(), "step": step}
-        torch.save(weights, out / "checkpoint.pt")
+        torch.save(weights | {"config": asdict(self.config)}, out / "checkpoint.part")
+        os.replace(out / "checkpoint.part", out / "checkpoint.pt")
 
 
 def rate_at(args: argparse.Namespace, step: int, share: float) -> float:
@@ -135,14 +172,30 @@ def rate_at(args: argparse.Namespace, step: int, share: float) -> float:
     return args.rate * warm * max(fall, 0.0)
 
 
+def profile_of(device: torch.device) -> torch.profiler.profile:
+    """A running profiler that prints its tables after step 63."""
+
+    def show(profiler: torch.profiler.profile) -> None:
+        for key in ("self_cuda_time_total", "self_cpu_time_total"):
+            print(profiler.key_averages().table(sort_by=key, row_limit=28, max_name_column_width=70), flush=True)
+
+    kinds = [torch.profiler.ProfilerActivity.CPU]
+    if device.type == "cuda":
+        kinds.append(torch.profiler.ProfilerActivity.CUDA)
+    schedule = torch.profiler.schedule(wait=58, warmup=2, active=3, repeat=1)
+    profiler = torch.profiler.profile(activities=kinds, schedule=schedule, on_trace_ready=show)
+    profiler.start()
+    return profiler
+
+
 def evaluate_all(trainer: Trainer, folders: list[Path], limit: int | None, lines: int) -> dict:
     """Scores on the evaluation folders whose pictures are ready."""
     results = {}
     for folder in folders:
-        if not (folder / "pixels.npy").exists():
+        if not evaluate.pixels_file(folder, trainer.config).exists():
             print(f"{folder}: pictures not ready", flush=True)
             continue
-        pixels, truths = evaluate.load_data(folder)
+        pixels, truths = evaluate.load_data(folder, trainer.config)
         texts = evaluate.read(trainer.snapshot(), pixels[:limit], trainer.device)
         result = evaluate.score(texts, truths[:limit])
         results[folder.name] = result
@@ -160,25 +213,27 @@ def main() -> None:
     torch.backends.cuda.matmul.allow_tf32 = True
     pool = CardPool(workers, args.pool, device)
     trainer = Trainer(args, device)
-    half = torch.float16 if device.type == "cuda" else torch.float32
-    augmenter = Augmenter(device, half, args.seed, args.camera_groups)
+    augmenter = Augmenter(trainer.config, device, trainer.dtype, args.seed, args.camera_groups)
+    trainer.warm_up(args.batch)
+    print(f"compiled after {time.time() - began:.0f} s", flush=True)
     while pool.received < 4 * args.batch:
         time.sleep(0.5)
     print(f"ready after {time.time() - began:.0f} s, {pool.received} cards", flush=True)
 
     started, step, saved, halfway = time.time(), 0, time.time(), False
-    while (share := (time.time() - started) / args.seconds) < 1 and step < args.max_steps:
+    seconds_given = min(args.seconds, args.until - (started - began))
+    profiler = profile_of(device) if args.profile else None
+    while (share := (time.time() - started) / seconds_given) < 1 and step < args.max_steps:
         rows = pool.sample(args.batch, augmenter.generator)
-        strength = min(1.0, max(0.0, (share - 0.05) / 0.1)) if not args.resume else 1.0
+        strength = min(1.0, max(0.0, (share - args.camera_from) / 0.1))
         pixels, chars = augmenter.batch(pool.pictures[rows], pool.chars[rows], strength, args.groups)
         targets = character_targets(chars, trainer.config.grid, trainer.head.slots, CLASS_COUNT)
         rate = rate_at(args, step, share)
-        text, aux, exact = trainer.step(pixels.float(), pool.answers[rows], targets, rate)
+        apart = trainer.new_head and step < args.warmup
+        text, aux, exact = trainer.step(pixels, pool.answers[rows], targets, rate, apart)
+        if profiler:
+            profiler.step()
         step += 1
-        if step == 1:
-            torch.cuda.synchronize() if device.type == "cuda" else None
-            print(f"first step {time.time() - started:.0f} s", flush=True)
-            started = time.time()
         if step % 100 == 0 or step == args.max_steps:
             seconds = time.time() - started
             print(

@@ -54,7 +54,8 @@ def main() -> None:
         ids = model.generate(**inputs, do_sample=False, max_new_tokens=fields.MAX_ANSWER)
         new = ids[:, inputs["input_ids"].shape[1] :]
         read = processor.batch_decode(new, skip_special_tokens=True)
-        pixels = torch.from_numpy(np.stack([evaluate.served_picture(path) for path in paths]))
+        served = [evaluate.served_picture(path, own.c.longest_edge, own.c.image_size) for path in paths]
+        pixels = torch.from_numpy(np.stack(served))
         x = (pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).to(device)
         gaps = (x - inputs["pixel_values"][:, 0]).abs().amax((1, 2, 3))
         same_pixels += int((gaps < 1e-6).sum())
