@@ -25,17 +25,35 @@ void ModelOptions::add_to(CLI::App& command, bool model_required) {
   } else {
     option->capture_default_str();
   }
-  command.add_option("--dtype", dtype, "Compute with weights of this type: f32, bf16, int8 or int4 (default: as stored)")
+  command
+      .add_option("--dtype", dtype,
+                  "Compute with weights of this type: f32, bf16, int8 or int4 (default: as stored)")
       ->type_name("TYPE")
       ->check(CLI::IsMember({"f32", "bf16", "int8", "int4"}).description(""));
   command.add_option("--threads", threads, "Threads to compute with (default: every processor)")
       ->type_name("N")
       ->check(CLI::Range(1, 1024).description(""));
+  command
+      .add_option("--pin", pin,
+                  "Keep each thread on a physical core of its own: auto (when there are as many threads as "
+                  "cores), always or never")
+      ->capture_default_str()
+      ->type_name("WHEN")
+      ->check(CLI::IsMember({"auto", "always", "never"}).description(""));
+  command.add_flag("--mlock", mlock, "Keep the weights in memory; a warning where the system refuses");
+  command.add_flag("--huge-pages", huge_pages,
+                   "Ask for huge pages under the weights; a warning where the system refuses");
 }
 
 engine::GeneratorOptions ModelOptions::generator_options() const {
   engine::GeneratorOptions options{.model = {}, .threads = threads};
   if (!dtype.empty()) options.model.precision = nn::parse_precision(dtype);
+  options.pinning = pin == "always"  ? Pinning::kAlways
+                    : pin == "never" ? Pinning::kNever
+                                     : Pinning::kWholeMachine;
+  options.lock_memory = mlock;
+  options.huge_pages = huge_pages;
+  options.warn = [](const std::string& warning) { fmt::print(stderr, "fovea: warning: {}\n", warning); };
   return options;
 }
 

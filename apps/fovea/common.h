@@ -22,8 +22,11 @@ struct ModelOptions {
   std::string model;
   std::string dtype;  ///< empty: as stored
   std::size_t threads = 0;
+  std::string pin = "auto";
+  bool mlock = false;
+  bool huge_pages = false;
 
-  /// `--model`, `--dtype`, `--threads` and their environment variables.
+  /// `--model`, `--dtype`, `--threads`, `--pin`, `--mlock`, `--huge-pages` and their environment variables.
   void add_to(CLI::App& command, bool model_required);
 
   [[nodiscard]] engine::GeneratorOptions generator_options() const;

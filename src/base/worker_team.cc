@@ -1,10 +1,13 @@
 #include "base/worker_team.h"
 
+#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <system_error>
+
+#include "base/processors.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -12,13 +15,6 @@
 
 namespace fovea {
 namespace {
-
-std::size_t available_processors() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return static_cast<std::size_t>(CPU_COUNT(&set));
-  return std::max(1U, std::thread::hardware_concurrency());
-}
 
 // A fork-join through the kernel costs tens of microseconds; the gap between two loops of one layer is
 // shorter than that, so a thread looks a little before it sleeps.
@@ -46,11 +42,11 @@ void wait_change(const std::atomic<std::uint32_t>& value, std::uint32_t old, int
 
 }  // namespace
 
-WorkerTeam::WorkerTeam(std::size_t size) {
-  const std::size_t processors = available_processors();
-  if (size == 0) size = processors;
+WorkerTeam::WorkerTeam(std::size_t size, Pinning pinning) {
+  const Processors processors = allowed_processors();
+  if (size == 0) size = processors.logical;
   // In a team larger than the machine, whoever looks takes the processor from one who has work.
-  spins_ = size <= processors ? kSpins : 0;
+  spins_ = size <= processors.logical ? kSpins : 0;
   for (std::size_t i = 1; i < size; ++i) {
     try {
       threads_.emplace_back([this] { worker(); });
@@ -58,6 +54,27 @@ WorkerTeam::WorkerTeam(std::size_t size) {
       break;  // a container's limit on processes: work with the threads there are
     }
   }
+  const std::size_t cores = processors.cores.size();
+  const bool wanted = pinning == Pinning::kAlways
+                          ? this->size() <= cores
+                          : pinning == Pinning::kWholeMachine && this->size() == cores;
+  pinned_ = wanted && bind_to(processors.cores);
+}
+
+bool WorkerTeam::bind_to(const std::vector<int>& cores) {
+  const auto set_mask = [](std::thread& thread, const std::vector<int>& allowed) {
+    cpu_set_t mask;
+    CPU_ZERO(&mask);
+    for (const int core : allowed) CPU_SET(core, &mask);
+    return pthread_setaffinity_np(thread.native_handle(), sizeof mask, &mask) == 0;
+  };
+  for (std::size_t i = 0; i < threads_.size(); ++i) {
+    if (set_mask(threads_[i], {cores[i + 1]})) continue;
+    // The mask shrank meanwhile. Whoever was bound may run on all cores again.
+    for (std::size_t bound = 0; bound < i; ++bound) set_mask(threads_[bound], cores);
+    return false;
+  }
+  return true;
 }
 
 WorkerTeam::~WorkerTeam() {

@@ -267,7 +267,7 @@ Result<Report> run(const BenchOptions& options, const Observer& observer) {
   report.synthetic = options.synthetic;
   report.isa = kernels->isa;
   const auto measure_machine = [&]() -> Result<kernels::Peaks> {
-    WorkerTeam team(options.generator.threads);
+    WorkerTeam team(options.generator.threads, options.generator.pinning);
     report.threads = team.size();
     return kernels::measure_peaks(*kernels, team, peak_options);
   };

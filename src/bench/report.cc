@@ -46,10 +46,7 @@ class Table {
   void line(const std::string& what, double value, const char* unit, double peak_fraction = 0) {
     fmt::format_to(std::back_inserter(text_), "  {:<34}{:>10.{}f} {:<10}", what, value, value < 100 ? 1 : 0,
                    unit);
-    // Small weights never leave the cache, and are not read at the memory's speed.
-    if (peak_fraction > 1) {
-      text_ += "from cache";
-    } else if (peak_fraction > 0) {
+    if (peak_fraction > 0) {
       fmt::format_to(std::back_inserter(text_), "{:>4.0f} % of peak", 100 * peak_fraction);
     }
     text_.erase(text_.find_last_not_of(' ') + 1);
@@ -118,7 +115,7 @@ std::string to_table(const Report& report) {
   for (const auto& row : report.prefill) {
     table.line(fmt::format("{} tokens", row.size), row.value, "ms", row.peak_fraction);
   }
-  table.heading("Decode");
+  table.heading("Decode (peak: weights and context read from memory; small ones may stay in cache)");
   for (const auto& row : report.decode) {
     table.line(fmt::format("at context {}", row.size), row.value, "tokens/s", row.peak_fraction);
   }

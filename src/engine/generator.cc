@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "image/tiling.h"
 #include "models/smolvlm/prompt.h"
 #include "text/chat_template.h"
@@ -19,8 +20,11 @@ using models::smolvlm::Grid;
 using models::smolvlm::Model;
 
 Generator::Generator(std::unique_ptr<Model> model, text::Tokenizer tokenizer, const kernels::Kernels& kernels,
-                     std::size_t threads)
-    : model_(std::move(model)), tokenizer_(std::move(tokenizer)), team_(threads), compute_{kernels, team_} {}
+                     const GeneratorOptions& options)
+    : model_(std::move(model)),
+      tokenizer_(std::move(tokenizer)),
+      team_(options.threads, options.pinning),
+      compute_{kernels, team_} {}
 
 Result<std::unique_ptr<Generator>> Generator::open(const std::filesystem::path& directory,
                                                    const GeneratorOptions& options) {
@@ -33,8 +37,12 @@ Result<std::unique_ptr<Generator>> Generator::open(const std::filesystem::path& 
                 fmt::format("{}: tokenizer.json has ids up to {}, config.json says vocab_size {}",
                             directory.string(), tokenizer.size() - 1, vocab_size));
   }
-  return std::unique_ptr<Generator>(
-      new Generator(std::move(model), std::move(tokenizer), *kernels, options.threads));
+  const auto tell = [&](const auto& done) {
+    if (!done && options.warn) options.warn(done.error().message);
+  };
+  if (options.huge_pages) tell(use_huge_pages());
+  if (options.lock_memory) tell(lock_memory());
+  return std::unique_ptr<Generator>(new Generator(std::move(model), std::move(tokenizer), *kernels, options));
 }
 
 Result<Generation> Generator::generate(std::span<const image::Image> pictures, std::string_view prompt,

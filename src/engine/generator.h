@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -23,6 +24,11 @@ namespace fovea::engine {
 struct GeneratorOptions {
   models::smolvlm::LoadOptions model;
   std::size_t threads = 0;  ///< 0: one for every processor this process may use
+  Pinning pinning = Pinning::kWholeMachine;
+  bool lock_memory = false;  ///< keep the weights in memory
+  bool huge_pages = false;   ///< under the weights, where the system can
+  /// Told, in a sentence, when the system refuses one of the two; the model works without.
+  std::function<void(const std::string&)> warn = {};
 };
 
 struct GenerateOptions {
@@ -68,7 +74,7 @@ class Generator {
 
  private:
   Generator(std::unique_ptr<models::smolvlm::Model> model, text::Tokenizer tokenizer,
-            const kernels::Kernels& kernels, std::size_t threads);
+            const kernels::Kernels& kernels, const GeneratorOptions& options);
 
   struct Prompt {
     std::vector<std::int32_t> ids;

@@ -8,9 +8,16 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
+
+#include "base/processors.h"
+#include "support/temporary_folder.h"
 
 namespace fovea {
 namespace {
@@ -106,6 +113,79 @@ TEST(WorkerTeam, MayLiveBesideOthers) {
   }
   for (std::thread& owner : owners) owner.join();
   EXPECT_EQ(calls.load(), 3U * 500U * 11U);
+}
+
+/// Runs `body` in a thread that may use these processors only.
+void with_mask(const std::vector<int>& processors, const std::function<void()>& body) {
+  std::thread([&] {
+    cpu_set_t mask;
+    CPU_ZERO(&mask);
+    for (const int processor : processors) CPU_SET(processor, &mask);
+    ASSERT_EQ(sched_setaffinity(0, sizeof mask, &mask), 0);
+    body();
+  }).join();
+}
+
+void expect_every_call(WorkerTeam& team) {
+  std::vector<int> calls(100, 0);
+  team.parallel_for(calls.size(), [&](std::size_t i) { ++calls[i]; });
+  EXPECT_EQ(std::ranges::count(calls, 1), 100);
+}
+
+TEST(WorkerTeamPinning, KeepsWorkersOnCoresOfTheMaskAndLeavesTheCallerAlone) {
+  const Processors all = allowed_processors();
+  WorkerTeam team(all.cores.size(), Pinning::kAlways);
+  EXPECT_TRUE(team.pinned());
+  expect_every_call(team);
+  EXPECT_EQ(allowed_processors().logical, all.logical);
+}
+
+TEST(WorkerTeamPinning, IsLeftOutWhereThereAreFewerCoresThanThreads) {
+  const int one = allowed_processors().cores.front();
+  with_mask({one}, [] {
+    for (const Pinning pinning : {Pinning::kAlways, Pinning::kWholeMachine}) {
+      WorkerTeam team(3, pinning);
+      EXPECT_FALSE(team.pinned());
+      EXPECT_EQ(team.size(), 3U);
+      expect_every_call(team);
+    }
+  });
+}
+
+TEST(WorkerTeamPinning, OfTheWholeMachineLeavesSmallerTeamsToTheScheduler) {
+  const std::size_t cores = allowed_processors().cores.size();
+  EXPECT_TRUE(WorkerTeam(cores, Pinning::kWholeMachine).pinned());
+  EXPECT_FALSE(WorkerTeam(cores + 1, Pinning::kWholeMachine).pinned());
+  if (cores > 1) {
+    EXPECT_FALSE(WorkerTeam(cores - 1, Pinning::kWholeMachine).pinned());
+  }
+  EXPECT_FALSE(WorkerTeam(cores).pinned());
+}
+
+TEST(WorkerTeamPinning, FollowsAMaskOfOneProcessor) {
+  const int last = allowed_processors().cores.back();
+  with_mask({last}, [&] {
+    EXPECT_EQ(allowed_processors().cores, std::vector<int>{last});
+    WorkerTeam team(0, Pinning::kWholeMachine);
+    EXPECT_EQ(team.size(), 1U);
+    expect_every_call(team);
+  });
+}
+
+TEST(AllowedProcessors, CountASharedCoreOnce) {
+  const std::vector<int> first_two = {0, 1};
+  const Processors all = allowed_processors();
+  if (all.logical < 2 || all.cores.front() != 0) GTEST_SKIP() << "fewer than two processors";
+  const test::TemporaryFolder topology;
+  for (const int processor : first_two) {
+    const auto folder = topology.path() / ("cpu" + std::to_string(processor)) / "topology";
+    std::filesystem::create_directories(folder);
+    std::ofstream(folder / "thread_siblings_list") << "0-1\n";
+  }
+  const Processors found = allowed_processors(topology.path());
+  EXPECT_EQ(found.logical, all.logical);
+  EXPECT_EQ(found.cores.size(), all.logical - 1);
+  EXPECT_EQ(found.cores.front(), 0);
 }
 
 }  // namespace
