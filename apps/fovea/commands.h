@@ -16,5 +16,6 @@ void add_recognize(CLI::App& app, Action& action);
 void add_evaluate(CLI::App& app, Action& action);
 void add_serve(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
+void add_doctor(CLI::App& app, Action& action);
 
 }  // namespace fovea::cli

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernels/peaks.h"
+
+namespace fovea::doctor {
+
+/// One line: what was looked at, what was found, and what to do where that is not good.
+struct Finding {
+  std::string name;
+  std::string value;
+  std::string advice;  ///< empty: all is well
+
+  [[nodiscard]] bool good() const { return advice.empty(); }
+};
+
+struct Options {
+  std::string model;                 ///< looked for by name
+  bool measure = true;               ///< the machine's peaks; takes a second or two
+  std::size_t threads = 0;           ///< to measure with; 0: every processor
+  std::filesystem::path root = "/";  ///< what stands for the file system's root, for tests
+};
+
+struct Examination {
+  std::vector<Finding> findings;
+  std::string isa;                ///< of the chosen kernels; empty when the choice is an error
+  std::vector<std::string> sets;  ///< that this processor can run, slowest first
+  std::optional<kernels::Peaks> peaks;
+
+  [[nodiscard]] bool good() const;
+};
+
+/// Looks at what decides whether and how fast fovea works here: processor and kernels, speed, memory and
+/// limits, the default model, services. Nothing is changed.
+Examination examine(const Options& options);
+
+nlohmann::ordered_json to_json(const Examination& examination);
+std::string to_table(const Examination& examination);
+
+}  // namespace fovea::doctor
