@@ -112,15 +112,15 @@ def _write_others(job: tuple[int, range, str]) -> list[str]:
 def make(split: str, n: int, seed: int, out: Path, fonts: Path, workers: int) -> None:
     """Writes n pictures and `manifest.jsonl` into a folder."""
     out.mkdir(parents=True, exist_ok=True)
-    if split == "other":
-        sheets = [(seed, range(at, min(at + SHEET, n)), str(out)) for at in range(0, n, SHEET)]
-        with Pool(workers, _start_other, (str(fonts),)) as pool:
-            lines = [line for sheet in pool.imap(_write_others, sheets) for line in sheet]
-    else:
-        jobs = [(split, seed, index, str(out)) for index in range(n)]
-        with Pool(workers, _start, (str(fonts),)) as pool:
-            lines = pool.map(_write, jobs, chunksize=8)
-    (out / "manifest.jsonl").write_text("\n".join(lines) + "\n")
+    with open(out / "manifest.jsonl", "w", buffering=1) as manifest:
+        if split == "other":
+            sheets = [(seed, range(at, min(at + SHEET, n)), str(out)) for at in range(0, n, SHEET)]
+            with Pool(workers, _start_other, (str(fonts),)) as pool:
+                manifest.writelines(f"{line}\n" for lines in pool.imap(_write_others, sheets) for line in lines)
+        else:
+            jobs = [(split, seed, index, str(out)) for index in range(n)]
+            with Pool(workers, _start, (str(fonts),)) as pool:
+                manifest.writelines(f"{line}\n" for line in pool.imap(_write, jobs, chunksize=8))
 
 
 def main() -> None:

@@ -70,7 +70,7 @@ class Browser:
                 f"--window-size={WIDTH},{HEIGHT * len(cards) + 200}", "--virtual-time-budget=20000",
                 f"--screenshot={shot}", "--dump-dom", str(page),
             ]  # fmt: skip
-            done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
             found = re.search(r'data-report="([^"]*)"', done.stdout)
             if found is None or not shot.exists():
                 raise RuntimeError(f"{self.program} drew no page: {done.stderr[-2000:]}")
