@@ -49,10 +49,11 @@ class StageLine {
   bool terminal_ = ::isatty(STDERR_FILENO) == 1;
 };
 
-Result<bench::SyntheticCheckpoint> make_synthetic(const BenchArguments& arguments) {
+Result<bench::SyntheticCheckpoint> make_synthetic(const BenchArguments& arguments,
+                                                  std::optional<nn::Precision> weights) {
   constexpr std::size_t kMegabyte = 1'000'000;
   std::unique_ptr<Progress> progress;
-  return bench::SyntheticCheckpoint::make(arguments.synthetic, arguments.keep,
+  return bench::SyntheticCheckpoint::make(arguments.synthetic, weights, arguments.keep,
                                           [&](std::size_t done, std::size_t total) {
                                             if (!progress) {
                                               progress = std::make_unique<Progress>(total / kMegabyte);
@@ -66,10 +67,13 @@ Result<void> run_bench(const BenchArguments& arguments) {
   options.generator = arguments.model.generator_options();
   std::optional<bench::SyntheticCheckpoint> synthetic;
   if (!arguments.synthetic.empty()) {
-    FOVEA_TRY(synthetic, make_synthetic(arguments));
+    FOVEA_TRY(synthetic, make_synthetic(arguments, options.generator.model.precision));
     options.directory = synthetic->directory();
     options.model = arguments.synthetic;
     options.synthetic = true;
+    if (options.generator.model.precision != nn::Precision::kF32) {
+      options.generator.model.precision.reset();  // as it is stored
+    }
   } else {
     FOVEA_TRY(options.directory, registry::locate_model(arguments.model.model));
     options.model = registry::model_name(options.directory);

@@ -9,6 +9,8 @@
 #include <system_error>
 #include <utility>
 
+#include "compress/quantize.h"
+
 namespace fovea::bench {
 namespace fs = std::filesystem;
 namespace {
@@ -43,15 +45,32 @@ void remove_abandoned(const fs::path& folder) {
 
 }  // namespace
 
-Result<SyntheticCheckpoint> SyntheticCheckpoint::make(const std::string& preset, bool keep,
+Result<SyntheticCheckpoint> SyntheticCheckpoint::make(const std::string& preset,
+                                                      std::optional<nn::Precision> weights, bool keep,
                                                       const synth::Progress& progress) {
-  const fs::path directory = cache_folder() / fmt::format("synthetic-{}", preset);
+  const fs::path stored = cache_folder() / fmt::format("synthetic-{}", preset);
+  remove_abandoned(stored.parent_path());
+  const auto write_stored = [&](const fs::path& part) {
+    return synth::write_checkpoint({.preset = preset}, part, progress);
+  };
+  const bool quantized = weights == nn::Precision::kInt8 || weights == nn::Precision::kInt4;
+  if (!quantized) return find_or_write(stored, keep, write_stored);
+  const fs::path packed = fmt::format("{}-{}", stored.string(), nn::precision_name(*weights));
+  return find_or_write(packed, keep, [&](const fs::path& part) -> Result<void> {
+    FOVEA_TRY(const SyntheticCheckpoint source, find_or_write(stored, /*keep=*/false, write_stored));
+    const auto done = compress::quantize_checkpoint(source.directory(), part, {.weights = *weights});
+    if (!done) return std::unexpected(done.error());
+    return {};
+  });
+}
+
+Result<SyntheticCheckpoint> SyntheticCheckpoint::find_or_write(
+    const fs::path& directory, bool keep, const std::function<Result<void>(const fs::path& part)>& write) {
   std::error_code error;
-  remove_abandoned(directory.parent_path());
   // The name is given only to a folder that was written to its end, so what is found is complete.
   if (fs::exists(directory / "config.json", error)) return SyntheticCheckpoint(directory, false);
   SyntheticCheckpoint part(fmt::format("{}.{}{}", directory.string(), ::getpid(), kPartSuffix), true);
-  FOVEA_CHECK_OK(synth::write_checkpoint({.preset = preset}, part.directory_, progress));
+  FOVEA_CHECK_OK(write(part.directory_));
   if (!keep) return part;
   fs::rename(part.directory_, directory, error);
   if (error) return fail(ErrorCode::kIo, fmt::format("{}: {}", directory.string(), error.message()));

@@ -1,9 +1,13 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "base/result.h"
+#include "nn/weight.h"
 #include "synth/checkpoint.h"
 
 namespace fovea::bench {
@@ -13,9 +17,10 @@ namespace fovea::bench {
 class SyntheticCheckpoint {
  public:
   /// Takes the complete checkpoint of this preset in `$XDG_CACHE_HOME/fovea` (default `~/.cache/fovea`,
-  /// without a home the folder for temporary files), or writes one. Errors: kUsage (unknown preset), kIo.
-  static Result<SyntheticCheckpoint> make(const std::string& preset, bool keep,
-                                          const synth::Progress& progress);
+  /// without a home the folder for temporary files), or writes one: int8 and int4 packed, as `fovea quantize`
+  /// does, other types in bfloat16. Errors: kUsage (unknown preset), kIo.
+  static Result<SyntheticCheckpoint> make(const std::string& preset, std::optional<nn::Precision> weights,
+                                          bool keep, const synth::Progress& progress);
 
   SyntheticCheckpoint(SyntheticCheckpoint&& other) noexcept;
   SyntheticCheckpoint& operator=(SyntheticCheckpoint&& other) noexcept;
@@ -28,6 +33,11 @@ class SyntheticCheckpoint {
  private:
   SyntheticCheckpoint(std::filesystem::path directory, bool remove)
       : directory_(std::move(directory)), remove_(remove) {}
+
+  /// The complete folder, or what `write` leaves in a new one; that is given the name if it is kept.
+  static Result<SyntheticCheckpoint> find_or_write(
+      const std::filesystem::path& directory, bool keep,
+      const std::function<Result<void>(const std::filesystem::path& part)>& write);
 
   std::filesystem::path directory_;
   bool remove_;

@@ -1,5 +1,7 @@
 #include "bench/memory.h"
 
+#include <malloc.h>
+
 #include <fstream>
 #include <string>
 
@@ -16,6 +18,9 @@ std::optional<double> peak_memory_mb() {
 }
 
 bool reset_peak_memory() {
+#if defined(__GLIBC__)
+  ::malloc_trim(0);  // what was freed is not held
+#endif
   std::ofstream clear("/proc/self/clear_refs");
   clear << "5";  // see proc(5)
   return static_cast<bool>(clear.flush());

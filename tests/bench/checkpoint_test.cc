@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 
 #include "support/temporary_folder.h"
 
@@ -29,11 +30,20 @@ TEST_F(SyntheticCheckpointTest, AKeptOneIsFoundAgainAndStays) {
   fs::create_directories(kept);
   std::ofstream(kept / "config.json") << "{}";
   {
-    const auto checkpoint = SyntheticCheckpoint::make("smolvlm-256m", false, {});
+    const auto checkpoint = SyntheticCheckpoint::make("smolvlm-256m", std::nullopt, false, {});
     ASSERT_TRUE(checkpoint) << checkpoint.error().message;
     EXPECT_EQ(checkpoint->directory(), kept);
   }
   EXPECT_TRUE(fs::exists(kept / "config.json"));
+}
+
+TEST_F(SyntheticCheckpointTest, PackedWeightsHaveAFolderOfTheirOwn) {
+  const fs::path kept = folder_.path() / "fovea" / "synthetic-smolvlm-256m-int4";
+  fs::create_directories(kept);
+  std::ofstream(kept / "config.json") << "{}";
+  const auto checkpoint = SyntheticCheckpoint::make("smolvlm-256m", nn::Precision::kInt4, false, {});
+  ASSERT_TRUE(checkpoint) << checkpoint.error().message;
+  EXPECT_EQ(checkpoint->directory(), kept);
 }
 
 TEST_F(SyntheticCheckpointTest, WhatAnEndedRunLeftIsRemoved) {
@@ -42,13 +52,13 @@ TEST_F(SyntheticCheckpointTest, WhatAnEndedRunLeftIsRemoved) {
   const fs::path other = cache / "notes.2147483647.part";
   fs::create_directories(left);
   fs::create_directories(other);
-  EXPECT_FALSE(SyntheticCheckpoint::make("no-such-shape", false, {}));
+  EXPECT_FALSE(SyntheticCheckpoint::make("no-such-shape", nn::Precision::kBF16, false, {}));
   EXPECT_FALSE(fs::exists(left));
   EXPECT_TRUE(fs::exists(other));
 }
 
 TEST_F(SyntheticCheckpointTest, AnUnknownShapeIsAUsageErrorAndLeavesNothing) {
-  const auto checkpoint = SyntheticCheckpoint::make("no-such-shape", true, {});
+  const auto checkpoint = SyntheticCheckpoint::make("no-such-shape", nn::Precision::kInt8, true, {});
   ASSERT_FALSE(checkpoint);
   EXPECT_EQ(checkpoint.error().code, ErrorCode::kUsage);
   EXPECT_TRUE(!fs::exists(folder_.path() / "fovea") || fs::is_empty(folder_.path() / "fovea"));
