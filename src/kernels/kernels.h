@@ -47,10 +47,10 @@ enum class Epilogue {
 // neighbouring k, 64 bytes: output by output its values of those k. This is the order in which the
 // dot-product instructions of every set read them, tile registers too.
 inline constexpr std::size_t kPackedColumns = 16;
-inline constexpr std::size_t kPackedStep = 64;     ///< bytes of one step along k in a block
-inline constexpr std::size_t kPackedDepth = 64;    ///< k of quantised matrices is padded to a multiple of it
+inline constexpr std::size_t kPackedStep = 64;   ///< bytes of one step along k in a block
+inline constexpr std::size_t kPackedDepth = 64;  ///< k of quantised matrices is padded to a multiple of it
 inline constexpr std::size_t kMostPackedDepth = 65'536;  ///< longer sums could leave 32 bits
-inline constexpr std::size_t kInt4GroupSize = 32;  ///< neighbouring k that share a multiplier
+inline constexpr std::size_t kInt4GroupSize = 32;        ///< neighbouring k that share a multiplier
 
 inline constexpr std::size_t kScratchBlocks = 2;
 
@@ -75,22 +75,33 @@ struct MatmulQuantized {
   Epilogue epilogue;
 };
 
-/// Attention of `rows` queries of one head over keys and values in bfloat16, in chunks of kAttentionChunk
-/// positions: scores of one chunk at a time, combined by running maximum (Dao et al. 2022). A row's answer
-/// does not depend on the rows beside it.
+/// Attention of `rows` queries of one head over the keys and values at positions `first` ... `last` - 1, in
+/// bfloat16, in chunks of kAttentionChunk positions whose results are merged in order (Dao et al. 2022), so
+/// that scores never exist for more than a chunk. A row's result does not depend on the rows beside it.
 struct AttentionBf16 {
   const BFloat16* q;  ///< [rows, ldq], head_dim values each, zeros up to an even number
   std::size_t ldq;
   const BFloat16* keys;     ///< packed [positions / 16, head_dim / 2, 16, 2]
   const BFloat16* values;   ///< packed [head_dim / 16, value_pairs, 16, 2]: pairs of neighbouring positions
   std::size_t value_pairs;  ///< allocated pairs of positions
-  const std::uint32_t* visible;  ///< [rows]: row i attends to positions 0 ... visible[i] - 1; at least 1
+  const std::uint32_t* visible;  ///< [rows]: row i attends to positions before visible[i]
+  std::size_t first, last;       ///< first: a multiple of kAttentionChunk below last
   float scale;                   ///< of the scores
-  float* out;                    ///< [rows], rows out_stride apart
+  float* out;                    ///< [rows], rows out_stride apart: sums of values, not yet divided by totals
   std::size_t out_stride;
+  float* tops;       ///< [rows]: the largest score; the weights of out and totals are relative to it
+  float* totals;     ///< [rows]: sums of weights; 0 for a row that sees none of the positions
   std::size_t rows;  ///< at most kAttentionRows
   std::size_t head_dim;
 };
+
+/// What attention found for one row: see AttentionBf16.
+struct AttentionRow {
+  float* out;  ///< [head_dim]
+  float top;
+  float total;
+};
+
 inline constexpr std::size_t kAttentionRows = 48;
 inline constexpr std::size_t kAttentionChunk = 256;
 
@@ -107,6 +118,8 @@ struct Kernels {
   void (*matmul_int8)(const MatmulQuantized& product);
   void (*matmul_int4)(const MatmulQuantized& product);
   void (*attention_bf16)(const AttentionBf16& attention);
+  /// Adds what was found at later positions: into = into + part. attention_bf16 merges its chunks so.
+  void (*merge_attention)(AttentionRow& into, const AttentionRow& part, float scale, std::size_t head_dim);
 
   void (*to_bf16)(const float* x, BFloat16* out, std::size_t n);  ///< round to nearest even
 

@@ -40,19 +40,40 @@ class AttentionKernelTest : public KernelsTest {
  protected:
   std::vector<float> run(const PackedCache& cache, const std::vector<BFloat16>& q, std::size_t ldq,
                          const std::vector<std::uint32_t>& visible, float scale) {
-    std::vector<float> out(visible.size() * cache.head_dim, NAN);
+    const std::size_t rows = visible.size();
+    const std::size_t last = *std::ranges::max_element(visible);
+    std::vector<float> out = attend(cache, q, ldq, visible, 0, last, scale).out;
+    for (std::size_t i = 0; i < rows; ++i) {
+      for (std::size_t d = 0; d < cache.head_dim; ++d) out[i * cache.head_dim + d] /= totals_[i];
+    }
+    return out;
+  }
+
+  struct Found {
+    std::vector<float> out, tops, totals;
+  };
+  Found attend(const PackedCache& cache, const std::vector<BFloat16>& q, std::size_t ldq,
+               const std::vector<std::uint32_t>& visible, std::size_t first, std::size_t last, float scale) {
+    Found found{.out = std::vector<float>(visible.size() * cache.head_dim, NAN),
+                .tops = std::vector<float>(visible.size(), NAN),
+                .totals = std::vector<float>(visible.size(), NAN)};
     GetParam()->attention_bf16({.q = q.data(),
                                 .ldq = ldq,
                                 .keys = cache.keys.data(),
                                 .values = cache.values.data(),
                                 .value_pairs = cache.value_pairs,
                                 .visible = visible.data(),
+                                .first = first,
+                                .last = last,
                                 .scale = scale,
-                                .out = out.data(),
+                                .out = found.out.data(),
                                 .out_stride = cache.head_dim,
+                                .tops = found.tops.data(),
+                                .totals = found.totals.data(),
                                 .rows = visible.size(),
                                 .head_dim = cache.head_dim});
-    return out;
+    totals_ = found.totals;
+    return found;
   }
 
   /// Queries [rows, ldq], zero past head_dim.
@@ -65,6 +86,8 @@ class AttentionKernelTest : public KernelsTest {
     }
     return q;
   }
+
+  std::vector<float> totals_;
 };
 
 TEST_P(AttentionKernelTest, EqualsSoftmaxInDoublePrecision) {
@@ -117,6 +140,29 @@ TEST_P(AttentionKernelTest, ARowDoesNotDependOnTheRowsBesideIt) {
     EXPECT_TRUE(
         std::equal(alone.begin(), alone.end(), together.begin() + static_cast<std::ptrdiff_t>(i * kHeadDim)));
   }
+}
+
+TEST_P(AttentionKernelTest, ChunksMergedAfterwardsAreTheSameBitForBit) {
+  constexpr std::size_t kHeadDim = 40, kPositions = 900;
+  const PackedCache cache(kPositions, kHeadDim, random(kPositions * kHeadDim), random(kPositions * kHeadDim));
+  const auto q = queries(4, kHeadDim, kHeadDim);
+  const std::vector<std::uint32_t> visible = {900, 513, 256, 1};  // some rows see nothing of later chunks
+  const Found whole = attend(cache, q, kHeadDim, visible, 0, kPositions, 0.2F);
+  Found merged = attend(cache, q, kHeadDim, visible, 0, kAttentionChunk, 0.2F);
+  for (std::size_t first = kAttentionChunk; first < kPositions; first += kAttentionChunk) {
+    Found part =
+        attend(cache, q, kHeadDim, visible, first, std::min(kPositions, first + kAttentionChunk), 0.2F);
+    for (std::size_t i = 0; i < visible.size(); ++i) {
+      AttentionRow into{&merged.out[i * kHeadDim], merged.tops[i], merged.totals[i]};
+      const AttentionRow from{&part.out[i * kHeadDim], part.tops[i], part.totals[i]};
+      GetParam()->merge_attention(into, from, 0.2F, kHeadDim);
+      merged.tops[i] = into.top;
+      merged.totals[i] = into.total;
+    }
+  }
+  EXPECT_EQ(merged.out, whole.out);
+  EXPECT_EQ(merged.tops, whole.tops);
+  EXPECT_EQ(merged.totals, whole.totals);
 }
 
 TEST_P(AttentionKernelTest, LargeScoresDoNotOverflow) {

@@ -155,6 +155,7 @@ struct Int8Dot {
     const __m256i pairs = _mm256_maddubs_epi16(row.magnitude, _mm256_sign_epi8(columns, row.value));
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
   }
+  static Sum add(Sum a, Sum b) { return _mm256_add_epi32(a, b); }
   static Columns low(Columns packed) {
     return _mm256_sub_epi8(_mm256_and_si256(packed, _mm256_set1_epi8(15)), _mm256_set1_epi8(8));
   }
@@ -173,7 +174,7 @@ struct Isa {
   using Bf16Dot = generic::WidenedBf16Dot<Vector>;
   static constexpr std::size_t kRows = 4;
   static constexpr std::size_t kBlocks = 1;
-  static constexpr std::size_t kStreams = 2;
+  static constexpr std::size_t kFewRowBlocks = 1;
 };
 
 }  // namespace fovea::kernels::avx2

@@ -127,6 +127,7 @@ struct Int8Dot {
   static Sum correction(const std::int32_t* sums) {
     return _mm512_sub_epi32(zero(), _mm512_slli_epi32(_mm512_loadu_si512(sums), 7));
   }
+  static Sum add(Sum a, Sum b) { return _mm512_add_epi32(a, b); }
   static Columns low(Columns packed) {
     return _mm512_sub_epi8(_mm512_and_si512(packed, _mm512_set1_epi8(15)), _mm512_set1_epi8(8));
   }
@@ -161,7 +162,7 @@ struct Isa {
   using Bf16Dot = PackedBf16Dot;
   static constexpr std::size_t kRows = 12;
   static constexpr std::size_t kBlocks = 2;
-  static constexpr std::size_t kStreams = 4;
+  static constexpr std::size_t kFewRowBlocks = 4;
 };
 
 }  // namespace fovea::kernels::avx512bf16

@@ -34,6 +34,18 @@ inline void bf16_tile(const BFloat16* a, std::size_t lda, const BFloat16* b, std
 }
 
 template <class Isa, std::size_t kBlocks, class Store>
+inline void bf16_few_rows(const BFloat16* a, std::size_t lda, const BFloat16* b, std::size_t block_stride,
+                          std::size_t steps, std::size_t rows, std::size_t column, Store store) {
+  if (rows == 3) {
+    bf16_tile<Isa, 3, kBlocks>(a, lda, b, block_stride, steps, 0, column, store);
+    return;
+  }
+  for (std::size_t row = 0; row < rows; ++row) {
+    bf16_tile<Isa, 1, kBlocks>(a, lda, b, block_stride, steps, row, column, store);
+  }
+}
+
+template <class Isa, std::size_t kBlocks, class Store>
 inline void bf16_panel(const BFloat16* a, std::size_t lda, const BFloat16* b, std::size_t block_stride,
                        std::size_t steps, std::size_t rows, std::size_t column, Store store) {
   std::size_t row = 0;
@@ -43,6 +55,25 @@ inline void bf16_panel(const BFloat16* a, std::size_t lda, const BFloat16* b, st
   for (; row + 3 <= rows; row += 3)
     bf16_tile<Isa, 3, kBlocks>(a, lda, b, block_stride, steps, row, column, store);
   for (; row < rows; ++row) bf16_tile<Isa, 1, kBlocks>(a, lda, b, block_stride, steps, row, column, store);
+}
+
+/// All `columns` of the product: whole panels first. Few rows keep their sums busy with wider panels.
+template <class Isa, class Store>
+inline void bf16_product(const BFloat16* a, std::size_t lda, const BFloat16* b, std::size_t block_stride,
+                         std::size_t steps, std::size_t rows, std::size_t columns, Store store) {
+  constexpr std::size_t kWide = Isa::kFewRowBlocks;
+  std::size_t column = 0;
+  if (rows <= 3) {
+    for (; column + (kWide - 1) * kPackedColumns < columns; column += kWide * kPackedColumns) {
+      bf16_few_rows<Isa, kWide>(a, lda, b, block_stride, steps, rows, column, store);
+    }
+  }
+  for (; column + (Isa::kBlocks - 1) * kPackedColumns < columns; column += Isa::kBlocks * kPackedColumns) {
+    bf16_panel<Isa, Isa::kBlocks>(a, lda, b, block_stride, steps, rows, column, store);
+  }
+  for (; column < columns; column += kPackedColumns) {
+    bf16_panel<Isa, 1>(a, lda, b, block_stride, steps, rows, column, store);
+  }
 }
 
 /// 2^t for t <= 0, within 1e-4 of itself: a tenth of what rounding the result to bfloat16 costs.
@@ -94,12 +125,45 @@ inline float highest_of(const float* x, std::size_t n) {
   return highest;
 }
 
-/// x[0 ... n) = x * factor
+/// By how much sums with weights relative to two tops are multiplied before they are added.
+struct MergeFactors {
+  float top;
+  float keep;  ///< of what was there
+  float add;   ///< of what comes
+};
+
 template <class Vector>
-inline void scale_row(float* x, std::size_t n, float factor) {
-  map<Vector>(x, n,
-              [factor](Vector v, std::size_t, std::size_t) { return Vector::mul(v, Vector::set1(factor)); });
+inline float exponential_of(float x) {
+  float lanes[Vector::kLanes];
+  exponential(Vector::set1(x)).store(lanes);
+  return lanes[0];
 }
+
+template <class Vector>
+inline MergeFactors merge_factors(float top, float part_top, float scale) {
+  const float highest = part_top > top ? part_top : top;
+  return {.top = highest,
+          .keep = exponential_of<Vector>((top - highest) * scale),
+          .add = exponential_of<Vector>((part_top - highest) * scale)};
+}
+
+template <class Vector>
+inline Vector merged(Vector into, Vector part, const MergeFactors& factors) {
+  return Vector::fma(into, Vector::set1(factors.keep), Vector::mul(part, Vector::set1(factors.add)));
+}
+
+template <class Vector>
+inline void merge_attention(AttentionRow& into, const AttentionRow& part, float scale, std::size_t head_dim) {
+  const MergeFactors factors = merge_factors<Vector>(into.top, part.top, scale);
+  into.top = factors.top;
+  into.total = into.total * factors.keep + part.total * factors.add;
+  map<Vector>(into.out, head_dim, [&](Vector v, std::size_t i, std::size_t lanes) {
+    return merged(v, Vector::load_partial(part.out + i, lanes), factors);
+  });
+}
+
+// The top of a row that sees nothing of a chunk: finite, so that differences are, and below every score.
+inline constexpr float kNoScore = -1e38F;
 
 template <class Isa>
 inline void attention_bf16(const AttentionBf16& attention) {
@@ -107,79 +171,46 @@ inline void attention_bf16(const AttentionBf16& attention) {
   constexpr std::size_t kChunk = kAttentionChunk;
   alignas(64) float scores[kAttentionRows * kChunk];
   alignas(64) BFloat16 weights[kAttentionRows * kChunk];
-  float top[kAttentionRows];
-  float total[kAttentionRows];
-  float keep[kAttentionRows];  // what a row's earlier chunks are multiplied by when the maximum rises
+  MergeFactors factors[kAttentionRows];
   const std::size_t rows = attention.rows;
   const std::size_t head_dim = attention.head_dim;
   const std::size_t pairs = (head_dim + 1) / 2;
-  std::size_t longest = 0;
-  for (std::size_t i = 0; i < rows; ++i) {
-    longest = attention.visible[i] > longest ? attention.visible[i] : longest;
-  }
 
-  for (std::size_t chunk = 0; chunk < longest; chunk += kChunk) {
-    const std::size_t positions = longest - chunk < kChunk ? longest - chunk : kChunk;
-    const BFloat16* keys = attention.keys + chunk * 2 * pairs;
-    for (std::size_t column = 0; column < positions;) {
-      const auto store = [&](std::size_t row, std::size_t at, Vector sum) {
-        sum.store(scores + row * kChunk + at);
-      };
-      if (column + Isa::kBlocks * kPackedColumns <= kChunk && column + kPackedColumns < positions) {
-        bf16_panel<Isa, Isa::kBlocks>(attention.q, attention.ldq, keys, pairs * kPackedStep, pairs, rows,
-                                      column, store);
-        column += Isa::kBlocks * kPackedColumns;
-      } else {
-        bf16_panel<Isa, 1>(attention.q, attention.ldq, keys, pairs * kPackedStep, pairs, rows, column, store);
-        column += kPackedColumns;
-      }
-    }
+  for (std::size_t chunk = attention.first; chunk < attention.last; chunk += kChunk) {
+    const std::size_t positions = attention.last - chunk < kChunk ? attention.last - chunk : kChunk;
+    const auto store_scores = [&](std::size_t row, std::size_t at, Vector sum) {
+      sum.store(scores + row * kChunk + at);
+    };
+    bf16_product<Isa>(attention.q, attention.ldq, attention.keys + chunk * 2 * pairs, pairs * kPackedStep,
+                      pairs, rows, positions, store_scores);
 
     const std::size_t filled = positions + positions % 2;
     for (std::size_t i = 0; i < rows; ++i) {
       const float* row = scores + i * kChunk;
-      const std::size_t visible = attention.visible[i];
-      const std::size_t seen =
-          visible <= chunk ? 0 : (visible - chunk < positions ? visible - chunk : positions);
-      float highest = chunk == 0 ? row[0] : top[i];
-      if (seen != 0) {
-        const float here = highest_of<Vector>(row, seen);
-        highest = here > highest ? here : highest;
+      const std::size_t visible = attention.visible[i] > chunk ? attention.visible[i] - chunk : 0;
+      const std::size_t seen = visible < positions ? visible : positions;
+      const float top = seen == 0 ? kNoScore : highest_of<Vector>(row, seen);
+      const float total =
+          chunk_weights<Vector>(row, seen, filled, attention.scale, top, weights + i * kChunk);
+      if (chunk == attention.first) {
+        attention.tops[i] = top;
+        attention.totals[i] = total;
+        continue;
       }
-      keep[i] = 1.0F;
-      if (chunk == 0) {
-        total[i] = 0.0F;
-      } else if (highest > top[i]) {
-        float change[Vector::kLanes];
-        exponential(Vector::set1((top[i] - highest) * attention.scale)).store(change);
-        keep[i] = change[0];
-      }
-      top[i] = highest;
-      total[i] = total[i] * keep[i] +
-                 chunk_weights<Vector>(row, seen, filled, attention.scale, highest, weights + i * kChunk);
+      factors[i] = merge_factors<Vector>(attention.tops[i], top, attention.scale);
+      attention.tops[i] = factors[i].top;
+      attention.totals[i] = attention.totals[i] * factors[i].keep + total * factors[i].add;
     }
 
-    const BFloat16* values = attention.values + chunk * kPackedColumns;
-    const auto store = [&](std::size_t row, std::size_t at, Vector sum) {
+    const auto store_values = [&](std::size_t row, std::size_t at, Vector sum) {
       if (at >= head_dim) return;
       float* out = attention.out + row * attention.out_stride + at;
       const std::size_t lanes = head_dim - at < Vector::kLanes ? head_dim - at : Vector::kLanes;
-      if (chunk != 0) sum = Vector::fma(Vector::load_partial(out, lanes), Vector::set1(keep[row]), sum);
+      if (chunk != attention.first) sum = merged(Vector::load_partial(out, lanes), sum, factors[row]);
       sum.store_partial(out, lanes);
     };
-    const std::size_t stride = attention.value_pairs * kPackedStep;
-    for (std::size_t column = 0; column < head_dim;) {
-      if (column + kPackedColumns < head_dim) {
-        bf16_panel<Isa, Isa::kBlocks>(weights, kChunk, values, stride, filled / 2, rows, column, store);
-        column += Isa::kBlocks * kPackedColumns;
-      } else {
-        bf16_panel<Isa, 1>(weights, kChunk, values, stride, filled / 2, rows, column, store);
-        column += kPackedColumns;
-      }
-    }
-  }
-  for (std::size_t i = 0; i < rows; ++i) {
-    scale_row<Vector>(attention.out + i * attention.out_stride, head_dim, 1.0F / total[i]);
+    bf16_product<Isa>(weights, kChunk, attention.values + chunk * kPackedColumns,
+                      attention.value_pairs * kPackedStep, filled / 2, rows, head_dim, store_values);
   }
 }
 

@@ -170,6 +170,10 @@ struct Int8Dot {
     for (std::size_t i = 0; i < kBytes; ++i) sum.lane[i / 4] += row.value[i % 4] * columns.value[i];
     return sum;
   }
+  static Sum add(Sum a, Sum b) {
+    for (std::size_t i = 0; i < kLanes; ++i) a.lane[i] += b.lane[i];
+    return a;
+  }
   static Columns low(Columns packed) {
     for (std::int8_t& value : packed.value) value = static_cast<std::int8_t>((value & 15) - 8);
     return packed;
@@ -197,7 +201,7 @@ struct Isa {
   using Bf16Dot = generic::WidenedBf16Dot<Vector>;
   static constexpr std::size_t kRows = 4;
   static constexpr std::size_t kBlocks = 1;
-  static constexpr std::size_t kStreams = 2;
+  static constexpr std::size_t kFewRowBlocks = 1;
 };
 
 }  // namespace fovea::kernels::portable
