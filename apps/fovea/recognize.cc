@@ -120,11 +120,10 @@ Result<int> run_recognize(const RecognizeArguments& arguments) {
   FOVEA_TRY(const tasks::Task* task, tasks::require_task(arguments.task, ErrorCode::kUsage));
   const auto options = arguments.model.generator_options();
   FOVEA_TRY(const auto directory, registry::locate_model(arguments.model.model));
-  FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options));
-
   std::size_t failed_folders = 0;
   const auto files = expand_inputs(arguments.inputs, failed_folders);
   if (files.empty()) return 1;
+  FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options));
   const Table table(*task, files);
   Progress progress(files.size());
   if (!arguments.json) table.print_header();

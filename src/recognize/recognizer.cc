@@ -2,19 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <random>
-
 #include "base/clock.h"
+#include "base/request_id.h"
 #include "base/shorten.h"
 #include "registry/locate.h"
 #include "tasks/task.h"
 
 namespace fovea::recognize {
-
-std::string make_request_id() {
-  thread_local std::random_device device;
-  return fmt::format("{:08x}{:08x}", device(), device());
-}
 
 Result<std::unique_ptr<Recognizer>> Recognizer::open(const std::filesystem::path& directory,
                                                      const engine::GeneratorOptions& options,

@@ -37,7 +37,4 @@ class Recognizer : public Backend {
   image::DecodeLimits limits_;
 };
 
-/// A request id nobody else has: 16 random hexadecimal digits.
-std::string make_request_id();
-
 }  // namespace fovea::recognize

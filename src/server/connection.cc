@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/request_id.h"
 #include "server/problem.h"
 
 namespace fovea::server {

@@ -3,10 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <ctime>
-#include <random>
 
 namespace fovea::server {
 namespace {
@@ -146,15 +144,6 @@ bool is_acceptable_request_id(std::string_view id) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
            c == '_' || c == '-';
   });
-}
-
-std::string make_request_id() {
-  static const std::uint64_t process_part = [] {
-    std::random_device device;
-    return (std::uint64_t{device()} << 32) | device();
-  }();
-  static std::atomic<std::uint64_t> next{1};
-  return fmt::format("{:016x}-{:06x}", process_part, next.fetch_add(1, std::memory_order_relaxed));
 }
 
 std::string serialize_head(const HttpResponse& response, const std::string& request_id,

@@ -69,9 +69,6 @@ std::string_view trim(std::string_view text);
 /// True for an id that may be taken over from a caller: [A-Za-z0-9._-]{1,64}.
 bool is_acceptable_request_id(std::string_view id);
 
-/// A new id, unique in this process and, by its random part, almost surely beyond it. Thread-safe.
-std::string make_request_id();
-
 /// How an answer is put on the wire.
 struct WireOptions {
   bool keep_alive = true;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "synth/random.h"
+#include "text/byte_symbols.h"
 
 namespace fovea::synth {
 namespace {
@@ -35,23 +37,15 @@ bool is_missing(unsigned byte) {
   return false;
 }
 
-std::string utf8(unsigned code_point) {
-  if (code_point < 0x80) return {static_cast<char>(code_point)};
-  return {static_cast<char>(0xC0 | (code_point >> 6)), static_cast<char>(0x80 | (code_point & 0x3F))};
-}
-
-/// The symbols of all bytes in the order of their code points, as byte-level BPE spells them.
+/// The symbols of all bytes that the published vocabulary has, in the order of their code points (which is
+/// that of their UTF-8).
 std::vector<std::string> byte_symbols() {
-  std::vector<std::string> printable;
-  std::vector<std::string> shifted;
-  unsigned next = 0x100;
+  std::vector<std::string> symbols;
   for (unsigned byte = 0; byte < 256; ++byte) {
-    const bool prints = (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
-    const std::string symbol = utf8(prints ? byte : next++);
-    if (!is_missing(byte)) (prints ? printable : shifted).push_back(symbol);
+    if (!is_missing(byte)) symbols.emplace_back(text::byte_symbol(static_cast<unsigned char>(byte)));
   }
-  printable.insert(printable.end(), shifted.begin(), shifted.end());
-  return printable;
+  std::ranges::sort(symbols);
+  return symbols;
 }
 
 struct Token {

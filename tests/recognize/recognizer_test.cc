@@ -139,9 +139,11 @@ TEST_F(RecognizerTest, RequestIdsAreKeptOrMade) {
   const std::string empty;
   EXPECT_EQ(recognizer_->recognize({.request_id = "mine", .file = "", .bytes = {}}).request_id, "mine");
   std::set<std::string> ids;
-  for (int i = 0; i < 100; ++i) ids.insert(make_request_id());
-  EXPECT_EQ(ids.size(), 100U);
-  EXPECT_THAT(*ids.begin(), testing::MatchesRegex("[0-9a-f]{16}"));
+  for (int i = 0; i < 3; ++i) {
+    ids.insert(recognizer_->recognize({.request_id = "", .file = "", .bytes = {}}).request_id);
+  }
+  EXPECT_EQ(ids.size(), 3U);
+  EXPECT_FALSE(ids.contains(""));
 }
 
 TEST_F(RecognizerTest, SaysWhichModelItIs) {
