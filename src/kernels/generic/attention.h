@@ -107,8 +107,10 @@ inline float chunk_weights(const float* scores, std::size_t seen, std::size_t fi
   }
   for (; i < filled; i += Vector::kLanes) {
     const std::size_t lanes = seen > i ? seen - i : 0;
-    const Vector weight = Vector::first(
-        power_of_two(Vector::fma(Vector::load_partial(scores + i, lanes), factor, offset)), lanes);
+    // Lanes past the end hold no scores: whatever comes of them must be a number before it is dropped.
+    const Vector power =
+        Vector::min(Vector::fma(Vector::load_partial(scores + i, lanes), factor, offset), Vector::zero());
+    const Vector weight = Vector::first(power_of_two(power), lanes);
     total = Vector::add(total, weight);
     weight.store_bf16_normal(weights + i);
   }
