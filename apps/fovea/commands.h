@@ -14,6 +14,7 @@ void add_quantize(CLI::App& app, Action& action);
 void add_synth_checkpoint(CLI::App& app, Action& action);
 void add_recognize(CLI::App& app, Action& action);
 void add_evaluate(CLI::App& app, Action& action);
+void add_compare(CLI::App& app, Action& action);
 void add_serve(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);

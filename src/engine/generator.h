@@ -54,6 +54,13 @@ struct Generation {
   GenerationTensors tensors;
 };
 
+/// What a model says at every step of an answer that it is given.
+struct Score {
+  std::size_t prompt_tokens = 0;      ///< after image expansion
+  std::vector<float> image_features;  ///< [frames, tokens_per_frame, hidden_size]
+  std::vector<float> logits;          ///< [answer, vocab_size]: row i predicts token i of the answer
+};
+
 /// One model with its tokenizer and threads, answering one question at a time. Not thread-safe.
 class Generator {
  public:
@@ -65,6 +72,12 @@ class Generator {
   /// Errors: kContextExceeded when the prompt leaves no room for an answer, kInvalidArgument.
   Result<Generation> generate(std::span<const image::Image> pictures, std::string_view prompt,
                               const GenerateOptions& options);
+
+  /// Teacher forcing: what the model predicts for each token of `answer`, given the pictures, the prompt and
+  /// the tokens of the answer before it, all in one pass. Errors: kContextExceeded when the answer has no
+  /// room, kInvalidArgument (an id outside the vocabulary among others).
+  Result<Score> score(std::span<const image::Image> pictures, std::string_view prompt,
+                      std::span<const std::int32_t> answer);
 
   [[nodiscard]] const models::smolvlm::Config& config() const { return model_->config(); }
   [[nodiscard]] const text::Tokenizer& tokenizer() const { return tokenizer_; }

@@ -12,7 +12,7 @@ namespace {
 
 using testing::HasSubstr;
 
-const std::vector<std::string> kCommands{"recognize", "serve",    "evaluate", "bench",
+const std::vector<std::string> kCommands{"recognize", "serve",    "evaluate", "compare",         "bench",
                                          "doctor",    "generate", "tokenize", "synth-checkpoint"};
 
 void expect_usage_error(const std::vector<std::string>& arguments, const std::string& reason,
@@ -41,8 +41,8 @@ TEST(UsageTest, EveryCommandExplainsItself) {
 }
 
 TEST(UsageTest, EveryOptionNamesItsEnvironmentVariable) {
-  for (const char* command :
-       {"recognize", "serve", "evaluate", "bench", "doctor", "generate", "tokenize", "synth-checkpoint"}) {
+  for (const char* command : {"recognize", "serve", "evaluate", "compare", "bench", "doctor", "generate",
+                              "tokenize", "synth-checkpoint"}) {
     std::istringstream help(run({command, "--help"}).out);
     std::size_t options = 0;
     for (std::string line; std::getline(help, line);) {
