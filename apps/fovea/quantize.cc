@@ -2,13 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "commands.h"
 #include "common.h"
+#include "evaluate/evaluate.h"
+#include "progress.h"
 #include "registry/locate.h"
+#include "tasks/task.h"
 
 namespace fovea::cli {
 namespace {
@@ -18,14 +23,33 @@ struct QuantizeArguments {
   std::string destination;
   std::string weights = "int8";
   std::string vision_weights = "int8";
+  std::string calibrate;  // empty: without
+  std::string task = "trading-card";
+  std::size_t limit = 64;
 };
+
+Result<compress::CalibrationData> calibration_data(const QuantizeArguments& arguments) {
+  FOVEA_TRY(const tasks::Task* task, tasks::require_task(arguments.task, ErrorCode::kUsage));
+  FOVEA_TRY(auto examples, evaluate::read_manifest(arguments.calibrate));
+  compress::CalibrationData data{
+      .pictures = {}, .prompt = task->prompt, .max_new_tokens = task->max_new_tokens};
+  examples.resize(std::min(examples.size(), arguments.limit));
+  for (evaluate::Example& example : examples) data.pictures.push_back(std::move(example.image));
+  return data;
+}
 
 Result<void> run_quantize(const QuantizeArguments& arguments) {
   FOVEA_TRY(const auto source, registry::locate_model(arguments.source));
-  FOVEA_TRY(const auto report, compress::quantize_checkpoint(
-                                   source, arguments.destination,
-                                   {.weights = *nn::parse_precision(arguments.weights),
-                                    .vision_weights = *nn::parse_precision(arguments.vision_weights)}));
+  compress::QuantizeOptions options{.weights = *nn::parse_precision(arguments.weights),
+                                    .vision_weights = *nn::parse_precision(arguments.vision_weights)};
+  std::unique_ptr<Progress> progress;
+  if (!arguments.calibrate.empty()) {
+    FOVEA_TRY(options.calibration, calibration_data(arguments));
+    progress = std::make_unique<Progress>(options.calibration->pictures.size());
+    options.calibration->progress = [&](std::size_t done) { progress->show(done); };
+  }
+  FOVEA_TRY(const auto report, compress::quantize_checkpoint(source, arguments.destination, options));
+  progress.reset();
   constexpr double kMegabyte = 1e6;
   fmt::print("{}: {} matrices, {:.1f} MB of weights (before: {:.1f} MB)\n", arguments.destination,
              report.matrices, static_cast<double>(report.bytes) / kMegabyte,
@@ -51,6 +75,15 @@ void add_quantize(CLI::App& app, Action& action) {
         ->type_name("TYPE")
         ->check(CLI::IsMember({"int8", "int4"}).description(""));
   }
+  command
+      ->add_option("--calibrate", arguments->calibrate,
+                   "Round int4 weights for what this folder's pictures (manifest.jsonl) put into them")
+      ->type_name("DIR");
+  command->add_option("--limit", arguments->limit, "Calibrate with so many pictures")
+      ->capture_default_str()
+      ->type_name("N")
+      ->check(CLI::Range(1, 1 << 20).description(""));
+  command->add_option("--task", arguments->task, "What to ask about them")->capture_default_str();
   command->callback([arguments, &action] {
     action = [arguments] {
       const auto done = run_quantize(*arguments);

@@ -106,6 +106,17 @@ Result<void> copy_other_files(const fs::path& source, const fs::path& destinatio
   return {};
 }
 
+/// The moments of the inputs of what becomes int4; empty where nothing does, or without pictures.
+Result<quantize::Calibration> measure(const fs::path& source, const QuantizeOptions& options) {
+  const auto wanted = [&](std::string_view name) {
+    const bool text = name.starts_with("model.text_model.") || name.starts_with("lm_head.");
+    return (text ? options.weights : options.vision_weights) == nn::Precision::kInt4;
+  };
+  const bool any = options.weights == nn::Precision::kInt4 || options.vision_weights == nn::Precision::kInt4;
+  if (!options.calibration || !any) return quantize::Calibration{};
+  return calibrate(source, *options.calibration, wanted);
+}
+
 Result<QuantizeReport> write_all(const fs::path& source, const fs::path& destination,
                                  const QuantizeOptions& options) {
   FOVEA_TRY(nlohmann::json config, read_json_file(source / "config.json"));
@@ -115,8 +126,10 @@ Result<QuantizeReport> write_all(const fs::path& source, const fs::path& destina
                             "from",
                             source.string()));
   }
-  FOVEA_TRY(const auto model,
-            Model::load(source, {.precision = options.weights, .vision_precision = options.vision_weights}));
+  FOVEA_TRY(const auto calibration, measure(source, options));
+  FOVEA_TRY(const auto model, Model::load(source, {.precision = options.weights,
+                                                   .vision_precision = options.vision_weights,
+                                                   .calibration = &calibration}));
   const RowTable table = quantize_rows(model->text().embedding(), model->config().text.vocab_size);
   QuantizeReport report;
   const std::vector<NamedTensor> tensors = collect(*model, table, report.matrices);

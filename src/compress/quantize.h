@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 
 #include "base/result.h"
+#include "compress/calibrate.h"
 #include "nn/weight.h"
 
 namespace fovea::compress {
@@ -11,6 +13,8 @@ namespace fovea::compress {
 struct QuantizeOptions {
   nn::Precision weights = nn::Precision::kInt8;         ///< kInt8 or kInt4: text model and head
   nn::Precision vision_weights = nn::Precision::kInt8;  ///< likewise: vision tower and connector
+  /// Pictures that int4 weights are rounded for; none: to nearest. (int8 weights need none.)
+  std::optional<CalibrationData> calibration = {};
 };
 
 struct QuantizeReport {

@@ -81,6 +81,8 @@ class Generator {
 
   [[nodiscard]] const models::smolvlm::Config& config() const { return model_->config(); }
   [[nodiscard]] const text::Tokenizer& tokenizer() const { return tokenizer_; }
+  /// Shows every product's input to `observer`, which outlives the generator or is taken away with null.
+  void observe(nn::InputObserver* observer) { compute_.observer = observer; }
   /// The parts that generate() works with, for measuring them alone; not while generate() runs.
   [[nodiscard]] const models::smolvlm::Model& model() const { return *model_; }
   [[nodiscard]] const nn::Compute& compute() const { return compute_; }

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cassert>
+#include <span>
+#include <string_view>
+#include <vector>
 
 #include "nn/share.h"
 
@@ -132,10 +135,23 @@ void multiply(const Compute& compute, const Product& product, const Activations&
   }
 }
 
+/// Shows the observer what goes into the products.
+void show(InputObserver& observer, const Activations& x, std::initializer_list<Product> products) {
+  std::vector<std::string_view> names;
+  for (const Product& product : products) names.emplace_back(product.layer.name);
+  if (x.weights() == Precision::kF32) observer.see(names, x.f32(), x.rows(), x.columns());
+  if (x.weights() != Precision::kBF16) return;
+  std::vector<float> floats(x.rows() * x.columns());
+  std::ranges::transform(std::span(x.bf16(), floats.size()), floats.begin(),
+                         [](tensor::BFloat16 value) { return tensor::to_float(value); });
+  observer.see(names, floats.data(), x.rows(), x.columns());
+}
+
 }  // namespace
 
 void linear(const Compute& compute, const Activations& x, std::initializer_list<Product> products) {
   assert(products.size() <= kMostProducts);
+  if (compute.observer != nullptr) show(*compute.observer, x, products);
   Blocking blockings[kMostProducts];
   std::size_t tasks = 0;
   for (std::size_t i = 0; i < products.size(); ++i) {

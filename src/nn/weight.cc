@@ -161,7 +161,12 @@ Result<Weight> WeightLoader::matrix(const std::string& name, std::size_t rows, s
   const auto read = [&](std::size_t row, float* out) {
     for (std::size_t i = 0; i < columns; ++i) out[i] = element_as_float(*stored, row * columns + i);
   };
-  return Weight(quantize::PackedMatrix(shape, read, team_));
+  const quantize::Moments* moments = nullptr;
+  if (calibration_ != nullptr) {
+    const auto found = calibration_->find(name);
+    if (found != calibration_->end()) moments = found->second.get();
+  }
+  return Weight(quantize::PackedMatrix(shape, read, team_, moments));
 }
 
 Result<Embedding> WeightLoader::embedding(const std::string& name, std::size_t rows,

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/worker_team.h"
+#include "quantize/moments.h"
 #include "quantize/packed_matrix.h"
 #include "tensor/buffer.h"
 #include "tensor/dtype.h"
@@ -87,9 +88,10 @@ struct Linear {
 /// precision.
 class WeightLoader {
  public:
-  /// `team` quantises.
-  WeightLoader(const tensor::SafeTensors& checkpoint, Precision precision, WorkerTeam& team)
-      : checkpoint_(checkpoint), precision_(precision), team_(team) {}
+  /// `team` quantises, with the moments of `calibration`, if there is one, which outlives the loader.
+  WeightLoader(const tensor::SafeTensors& checkpoint, Precision precision, WorkerTeam& team,
+               const quantize::Calibration* calibration = nullptr)
+      : checkpoint_(checkpoint), precision_(precision), team_(team), calibration_(calibration) {}
 
   /// Whether there is a matrix of that name, as floats or packed.
   [[nodiscard]] bool has(const std::string& name) const;
@@ -118,6 +120,7 @@ class WeightLoader {
   const tensor::SafeTensors& checkpoint_;
   Precision precision_;
   WorkerTeam& team_;
+  const quantize::Calibration* calibration_;
 };
 
 }  // namespace fovea::nn

@@ -23,18 +23,9 @@ float round_small(float x) {
   return (x + kShift) - kShift;
 }
 
-/// The fast Hadamard transform of every block of x, divided by the block's size.
+/// The Hadamard transform of every block of x, divided by the block's size.
 void transform(float* x, std::size_t columns, std::size_t block) {
-  for (std::size_t distance = 1; distance < block; distance *= 2) {
-    for (std::size_t first = 0; first < columns; first += 2 * distance) {
-      for (std::size_t i = first; i < first + distance; ++i) {
-        const float a = x[i];
-        const float b = x[i + distance];
-        x[i] = a + b;
-        x[i + distance] = a - b;
-      }
-    }
-  }
+  hadamard_transform(x, columns, block);
   const float scale = 1.0F / static_cast<float>(block);
   for (std::size_t i = 0; i < columns; ++i) x[i] *= scale;
 }
@@ -112,7 +103,38 @@ void quantize_int4(const std::vector<float>& row, QuantizedRow& out) {
   }
 }
 
+/// Rounds again to the steps that were chosen, every weight after those before it in its block gave it their
+/// errors (Moments::feedback). `row` is used up.
+void round_with_feedback(std::vector<float>& row, std::size_t columns, std::span<const float> feedback,
+                         QuantizedRow& out) {
+  const std::size_t block = hadamard_block(columns);
+  for (std::size_t first = 0; first < columns; first += block) {
+    const float* matrix = feedback.data() + first * block;
+    float* x = row.data() + first;
+    for (std::size_t i = 0; i < block; ++i) {
+      const float step = out.scale * out.multipliers[(first + i) / kInt4GroupSize];
+      const float integer = int4_value(x[i], 1.0F / step);
+      out.integers[first + i] = integer;
+      const float error = x[i] - integer * step;
+      for (std::size_t j = i + 1; j < block; ++j) x[j] -= error * matrix[i * block + j];
+    }
+  }
+}
+
 }  // namespace
+
+void hadamard_transform(float* x, std::size_t columns, std::size_t block) {
+  for (std::size_t distance = 1; distance < block; distance *= 2) {
+    for (std::size_t first = 0; first < columns; first += 2 * distance) {
+      for (std::size_t i = first; i < first + distance; ++i) {
+        const float a = x[i];
+        const float b = x[i + distance];
+        x[i] = a + b;
+        x[i + distance] = a - b;
+      }
+    }
+  }
+}
 
 std::size_t hadamard_block(std::size_t columns) {
   std::size_t block = 1;
@@ -136,16 +158,20 @@ std::size_t PackedShape::multiplier_bytes() const {
   return format == Format::kInt4 ? blocks() * kPackedColumns * depth() / kInt4GroupSize : 0;
 }
 
-PackedMatrix::PackedMatrix(const PackedShape& shape, const RowReader& read, WorkerTeam& team)
+PackedMatrix::PackedMatrix(const PackedShape& shape, const RowReader& read, WorkerTeam& team,
+                           const Moments* moments)
     : shape_(shape),
       values_(shape.value_bytes()),
       multipliers_(shape.multiplier_bytes()),
       sums_(shape.blocks() * kPackedColumns),
       scales_(shape.blocks() * kPackedColumns) {
-  team.parallel_for(shape.blocks(), [&](std::size_t block) { pack_block(block, read); });
+  const bool feeds_back =
+      moments != nullptr && moments->columns() == shape.columns && shape.format == Format::kInt4;
+  const std::vector<float> feedback = feeds_back ? moments->feedback() : std::vector<float>();
+  team.parallel_for(shape.blocks(), [&](std::size_t block) { pack_block(block, read, feedback); });
 }
 
-void PackedMatrix::pack_block(std::size_t block, const RowReader& read) {
+void PackedMatrix::pack_block(std::size_t block, const RowReader& read, std::span<const float> feedback) {
   const std::size_t depth = shape_.depth();
   const bool int4 = shape_.format == Format::kInt4;
   const std::size_t groups = int4 ? depth / kInt4GroupSize : 0;
@@ -160,6 +186,9 @@ void PackedMatrix::pack_block(std::size_t block, const RowReader& read) {
       transform(row.data(), shape_.columns, hadamard_block(shape_.columns));
     }
     int4 ? quantize_int4(row, quantized) : quantize_int8(row, quantized);
+    if (!feedback.empty() && quantized.scale > 0.0F) {
+      round_with_feedback(row, shape_.columns, feedback, quantized);
+    }
     scales_[index] = quantized.scale;
     std::int32_t sum = 0;
     for (std::size_t k = 0; k < depth; ++k) {

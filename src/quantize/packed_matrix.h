@@ -3,8 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 
 #include "base/worker_team.h"
+#include "quantize/moments.h"
 #include "tensor/buffer.h"
 
 namespace fovea::quantize {
@@ -42,6 +44,9 @@ struct PackedView {
 /// it.
 [[nodiscard]] std::size_t hadamard_block(std::size_t columns);
 
+/// Multiplies every `block` neighbouring values by the Hadamard matrix of that size, unscaled, in place.
+void hadamard_transform(float* x, std::size_t columns, std::size_t block);
+
 /// Writes row `row` of a matrix as floats, [columns]. Called by several threads at a time.
 using RowReader = std::function<void(std::size_t row, float* out)>;
 
@@ -49,13 +54,16 @@ using RowReader = std::function<void(std::size_t row, float* out)>;
 class PackedMatrix {
  public:
   PackedMatrix() = default;
-  /// Quantises the rows that `read` gives, with round to nearest; int4 multipliers by least squares.
-  PackedMatrix(const PackedShape& shape, const RowReader& read, WorkerTeam& team);
+  /// Quantises the rows that `read` gives, with round to nearest; int4 multipliers by least squares. With
+  /// `moments` of the inputs int4 weights are rounded one after the other, each making good what the errors
+  /// before it would do to the output.
+  PackedMatrix(const PackedShape& shape, const RowReader& read, WorkerTeam& team,
+               const Moments* moments = nullptr);
 
   [[nodiscard]] PackedView view() const;
 
  private:
-  void pack_block(std::size_t block, const RowReader& read);
+  void pack_block(std::size_t block, const RowReader& read, std::span<const float> feedback);
 
   PackedShape shape_;
   tensor::Buffer<std::uint8_t> values_;

@@ -12,8 +12,8 @@ namespace {
 
 using testing::HasSubstr;
 
-const std::vector<std::string> kCommands{"recognize", "serve",    "evaluate", "compare",         "bench",
-                                         "doctor",    "generate", "tokenize", "synth-checkpoint"};
+const std::vector<std::string> kCommands{"recognize", "serve",    "evaluate", "compare",  "bench",
+                                         "doctor",    "generate", "tokenize", "quantize", "synth-checkpoint"};
 
 void expect_usage_error(const std::vector<std::string>& arguments, const std::string& reason,
                         const Environment& environment = {}) {
@@ -42,7 +42,7 @@ TEST(UsageTest, EveryCommandExplainsItself) {
 
 TEST(UsageTest, EveryOptionNamesItsEnvironmentVariable) {
   for (const char* command : {"recognize", "serve", "evaluate", "compare", "bench", "doctor", "generate",
-                              "tokenize", "synth-checkpoint"}) {
+                              "tokenize", "quantize", "synth-checkpoint"}) {
     std::istringstream help(run({command, "--help"}).out);
     std::size_t options = 0;
     for (std::string line; std::getline(help, line);) {

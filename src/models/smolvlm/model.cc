@@ -45,8 +45,8 @@ Result<std::unique_ptr<Model>> Model::load(const std::filesystem::path& director
   FOVEA_TRY(tensor::SafeTensors checkpoint, tensor::SafeTensors::open_checkpoint(directory));
   FOVEA_TRY(const Precisions chosen, choose_precisions(directory, config, checkpoint, options));
   WorkerTeam team;
-  const nn::WeightLoader vision_weights(checkpoint, chosen.vision, team);
-  const nn::WeightLoader text_weights(checkpoint, chosen.text, team);
+  const nn::WeightLoader vision_weights(checkpoint, chosen.vision, team, options.calibration);
+  const nn::WeightLoader text_weights(checkpoint, chosen.text, team, options.calibration);
   FOVEA_TRY(VisionTower vision, VisionTower::load(vision_weights, config));
   FOVEA_TRY(TextModel text, TextModel::load(text_weights, config, options.bf16_rope_frequencies));
   return std::unique_ptr<Model>(

@@ -21,6 +21,8 @@ struct LoadOptions {
   /// worse.
   std::optional<nn::Precision> precision;
   std::optional<nn::Precision> vision_precision = {};  ///< overrides `precision` for tower and connector
+  /// Of the inputs of matrices that are quantised to int4, measured (compress/calibrate.h); or none.
+  const quantize::Calibration* calibration = nullptr;
   /// For comparison with reference runs that cast a whole model, its rotary frequencies too, to bfloat16.
   /// Loading a checkpoint with transformers does not do that.
   bool bf16_rope_frequencies = false;
