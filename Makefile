@@ -16,11 +16,11 @@ export CTEST_PARALLEL_LEVEL ?= $(JOBS)
 # Warnings and errors still show: they go to standard error.
 configure = cmake --preset $(1) --log-level=WARNING >/dev/null
 
-.PHONY: help run test test-all build asan tsan fuzz format format-check tidy shellcheck bootstrap \
+.PHONY: help run test test-all instruction-sets build asan tsan fuzz format format-check tidy shellcheck bootstrap \
         fresh-machine clean
 
 help: ## this table
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  Variables: HOST=$(HOST) PORT=$(PORT) (run), JOBS=$(JOBS), FUZZ_SECONDS=$(FUZZ_SECONDS), PATTERN=regex of files (tidy)"
 
 run: build ## build, recognise the sample images, then serve in the foreground
@@ -36,7 +36,14 @@ test-all: build ## everything: every test, every sanitizer, the fuzzers, format,
 	@scripts/bootstrap build check
 	$(MAKE) --no-print-directory format-check shellcheck tidy
 	ctest --preset release
-	$(MAKE) --no-print-directory fuzz tsan asan
+	$(MAKE) --no-print-directory instruction-sets fuzz tsan asan
+
+instruction-sets: ## the kernels' tests for processors other than this one: emulated, and Arm under qemu
+	@scripts/bootstrap build check
+	@$(call configure,kernels-emulated)
+	cmake --build --preset kernels-emulated --target kernels_test
+	build/kernels-emulated/tests/bin/kernels_test --gtest_brief=1 --gtest_filter=-Peaks*
+	@scripts/test-neon
 
 build: bootstrap ## the program, at build/release/fovea
 	@$(call configure,release)

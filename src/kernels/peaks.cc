@@ -29,6 +29,13 @@ PeakLoops peak_loops();
 namespace avx512bf16 {
 PeakLoops peak_loops();
 }
+namespace amx {
+PeakLoops peak_loops();
+}
+#elif defined(__aarch64__)
+namespace neon {
+PeakLoops peak_loops();
+}
 #endif
 
 namespace {
@@ -46,6 +53,9 @@ const auto& table() {
       {"avxvnni", avxvnni::peak_loops()},
       {"avx512vnni", avx512vnni::peak_loops()},
       {"avx512bf16", avx512bf16::peak_loops()},
+      {"amx", amx::peak_loops()},
+#elif defined(__aarch64__)
+      {"neon", neon::peak_loops()},
 #endif
   });
   return entries;

@@ -27,5 +27,18 @@ TEST(Dispatch, AnUnknownSetIsAnErrorThatNamesTheKnownOnes) {
               testing::AllOf(testing::HasSubstr("avx9000"), testing::HasSubstr("portable")));
 }
 
+TEST(Dispatch, ASetOfAnotherArchitectureIsAnErrorThatNamesWhatThisProcessorHas) {
+#if defined(__aarch64__)
+  const char* foreign = "avx2";
+#else
+  const char* foreign = "neon";
+#endif
+  const auto found = find_kernels(foreign);
+  ASSERT_FALSE(found.has_value());
+  EXPECT_EQ(found.error().code, ErrorCode::kUsage);
+  EXPECT_THAT(found.error().message, testing::AllOf(testing::HasSubstr(foreign), testing::HasSubstr("lacks"),
+                                                    testing::HasSubstr("portable")));
+}
+
 }  // namespace
 }  // namespace fovea::kernels

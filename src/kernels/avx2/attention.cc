@@ -6,7 +6,7 @@
 namespace fovea::kernels::avx2 {
 
 void attention_bf16(const AttentionBf16& attention) {
-  generic::attention_bf16<Isa>(attention);
+  generic::attention_bf16<AttentionIsa>(attention);
 }
 
 void merge_attention(AttentionRow& into, const AttentionRow& part, float scale, std::size_t head_dim) {

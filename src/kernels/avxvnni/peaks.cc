@@ -2,6 +2,7 @@
 
 #include <immintrin.h>
 
+#include "kernels/avxvnni/vector.h"
 #include "kernels/generic/peaks_ymm.h"
 
 namespace fovea::kernels::avxvnni {
@@ -12,7 +13,7 @@ struct Int8 {
   using Operand = __m256i;
   static constexpr std::size_t kSums = 12, kShared = 1, kOperations = 64;
   static Operand widen(Operand a) { return a; }
-  static Sum add(Sum sum, Operand a, Operand b) { return _mm256_dpbusd_avx_epi32(sum, a, b); }
+  static Sum add(Sum sum, Operand a, Operand b) { return Int8Dot::accumulate(sum, a, b); }
 };
 
 }  // namespace

@@ -59,8 +59,8 @@ inline void bf16_panel(const BFloat16* a, std::size_t lda, const BFloat16* b, st
 
 /// All `columns` of the product: whole panels first. Few rows keep their sums busy with wider panels.
 template <class Isa, class Store>
-inline void bf16_product(const BFloat16* a, std::size_t lda, const BFloat16* b, std::size_t block_stride,
-                         std::size_t steps, std::size_t rows, std::size_t columns, Store store) {
+inline void bf16_panels(const BFloat16* a, std::size_t lda, const BFloat16* b, std::size_t block_stride,
+                        std::size_t steps, std::size_t rows, std::size_t columns, Store store) {
   constexpr std::size_t kWide = Isa::kFewRowBlocks;
   std::size_t column = 0;
   if (rows <= 3) {
@@ -73,6 +73,17 @@ inline void bf16_product(const BFloat16* a, std::size_t lda, const BFloat16* b, 
   }
   for (; column < columns; column += kPackedColumns) {
     bf16_panel<Isa, 1>(a, lda, b, block_stride, steps, rows, column, store);
+  }
+}
+
+/// The same, by a set's own means where it has them.
+template <class Isa, class Store>
+inline void bf16_product(const BFloat16* a, std::size_t lda, const BFloat16* b, std::size_t block_stride,
+                         std::size_t steps, std::size_t rows, std::size_t columns, Store store) {
+  if constexpr (requires { Isa::bf16_product(a, lda, b, block_stride, steps, rows, columns, store); }) {
+    Isa::bf16_product(a, lda, b, block_stride, steps, rows, columns, store);
+  } else {
+    bf16_panels<Isa>(a, lda, b, block_stride, steps, rows, columns, store);
   }
 }
 

@@ -48,14 +48,7 @@ struct WidenedBf16Dot {
 
   static Columns load(const std::uint8_t* p) { return {Vector::load_even(p), Vector::load_odd(p)}; }
   static Columns broadcast(const std::uint8_t* p) {
-    float even, odd;
-    std::uint32_t pair;
-    std::memcpy(&pair, p, sizeof pair);
-    const std::uint32_t first = pair << 16;
-    const std::uint32_t second = pair & 0xFFFF0000U;
-    std::memcpy(&even, &first, sizeof even);
-    std::memcpy(&odd, &second, sizeof odd);
-    return {Vector::set1(even), Vector::set1(odd)};
+    return {Vector::broadcast_even(p), Vector::broadcast_odd(p)};
   }
   static Sum accumulate(Sum sum, const Columns& row, const Columns& columns) {
     return Vector::fma(row.odd, columns.odd, Vector::fma(row.even, columns.even, sum));

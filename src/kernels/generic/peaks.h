@@ -20,7 +20,7 @@ namespace fovea::kernels::generic {
 /// Makes the compiler believe that a register has changed, so that no work with it can be shared, moved out
 /// of a loop or left out. Costs no instruction.
 template <class Register>
-void touch(Register& value) {
+[[gnu::always_inline]] inline void touch(Register& value) {
   asm volatile("" : FOVEA_VECTOR_REGISTER(value));
 }
 

@@ -9,6 +9,8 @@
 //     low, high          the nibbles of a Columns, minus 8
 //     multiply_add       sum + a * b in int32, b from bytes
 //     to_float
+//   TileDot            the int8 Dot of tiles: mostly the same. It may offer
+//     row_start          what is added to all sums of a row, found once for a tile
 //   kRows, kBlocks     sums of a tile that fit the registers: kRows rows by kBlocks blocks
 
 #include <cstddef>
@@ -68,11 +70,20 @@ template <class Isa, std::size_t kRows, std::size_t kVectors>
 template <class Isa, std::size_t kRows, std::size_t kBlocks>
 inline void int8_tile(const MatmulQuantized& product, const std::uint8_t* b, std::size_t row,
                       std::size_t column) {
-  constexpr std::size_t kVectors = kBlocks * kPackedColumns / Isa::Dot::kLanes;
-  typename Isa::Dot::Sum sum[kRows][kVectors];
+  using Dot = typename Isa::TileDot;
+  constexpr std::size_t kVectors = kBlocks * kPackedColumns / Dot::kLanes;
+  const std::uint8_t* a = product.a + row * product.lda;
+  typename Dot::Sum sum[kRows][kVectors];
   start_sums<Isa>(product, column, sum);
-  accumulate_packed<typename Isa::Dot>(product.a + row * product.lda, product.lda, b,
-                                       product.k * kPackedColumns, product.k / 4, sum);
+  if constexpr (requires { Dot::row_start(a, product.k); }) {
+#pragma unroll
+    for (std::size_t i = 0; i < kRows; ++i) {
+      const auto start = Dot::row_start(a + i * product.lda, product.k);
+#pragma unroll
+      for (std::size_t v = 0; v < kVectors; ++v) sum[i][v] = Dot::add(sum[i][v], start);
+    }
+  }
+  accumulate_packed<Dot>(a, product.lda, b, product.k * kPackedColumns, product.k / 4, sum);
   finish<Isa>(product, row, column, sum);
 }
 
@@ -83,7 +94,9 @@ inline void int8_panel(const MatmulQuantized& product, const std::uint8_t* b, st
   for (; row + Isa::kRows <= product.m; row += Isa::kRows) {
     int8_tile<Isa, Isa::kRows, kBlocks>(product, b, row, column);
   }
-  for (; row + 4 <= product.m; row += 4) int8_tile<Isa, 4, kBlocks>(product, b, row, column);
+  if constexpr (Isa::kRows > 4) {
+    for (; row + 4 <= product.m; row += 4) int8_tile<Isa, 4, kBlocks>(product, b, row, column);
+  }
   for (; row < product.m; ++row) int8_tile<Isa, 1, kBlocks>(product, b, row, column);
 }
 

@@ -42,6 +42,9 @@ struct Vector {
   /// Pairs of bfloat16: the first of every pair, and the second.
   static Vector load_even(const std::uint8_t* p) { return load_pair(p, 0); }
   static Vector load_odd(const std::uint8_t* p) { return load_pair(p, 1); }
+  /// The same of one pair, in every lane.
+  static Vector broadcast_even(const std::uint8_t* p) { return set1(pair_value(p, 0)); }
+  static Vector broadcast_odd(const std::uint8_t* p) { return set1(pair_value(p, 1)); }
   void store(float* p) const { store_partial(p, kLanes); }
   void store_partial(float* p, std::size_t n) const {
     for (std::size_t i = 0; i < n; ++i) p[i] = lane[i];
@@ -131,12 +134,13 @@ struct Vector {
   }
 
  private:
+  static float pair_value(const std::uint8_t* pair, std::size_t which) {
+    tensor::BFloat16 value;
+    std::memcpy(&value, pair + 2 * which, sizeof value);
+    return tensor::to_float(value);
+  }
   static Vector load_pair(const std::uint8_t* p, std::size_t which) {
-    return make([p, which](std::size_t i) {
-      tensor::BFloat16 value;
-      std::memcpy(&value, p + 4 * i + 2 * which, sizeof value);
-      return tensor::to_float(value);
-    });
+    return make([p, which](std::size_t i) { return pair_value(p + 4 * i, which); });
   }
 };
 
@@ -198,6 +202,7 @@ struct Int8Dot {
 struct Isa {
   using Vector = portable::Vector;
   using Dot = Int8Dot;
+  using TileDot = Dot;
   using Bf16Dot = generic::WidenedBf16Dot<Vector>;
   static constexpr std::size_t kRows = 4;
   static constexpr std::size_t kBlocks = 1;

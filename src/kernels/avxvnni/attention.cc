@@ -1,0 +1,16 @@
+#include "kernels/generic/attention.h"
+
+#include "kernels/avxvnni/isa.h"
+#include "kernels/avxvnni/vector.h"
+
+namespace fovea::kernels::avxvnni {
+
+void attention_bf16(const AttentionBf16& attention) {
+  generic::attention_bf16<AttentionIsa>(attention);
+}
+
+void merge_attention(AttentionRow& into, const AttentionRow& part, float scale, std::size_t head_dim) {
+  generic::merge_attention<Vector>(into, part, scale, head_dim);
+}
+
+}  // namespace fovea::kernels::avxvnni
