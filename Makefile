@@ -27,6 +27,7 @@ run: build ## build, recognise the sample images, then serve in the foreground
 	@scripts/run
 
 test: build ## the fast tests, optimised, then again under the address sanitizer
+	@scripts/bootstrap build test
 	ctest --preset fast
 	@$(call configure,asan)
 	cmake --build --preset asan-fast
