@@ -24,8 +24,12 @@ const char* error_name(ErrorCode code) {
       return "invalid_model";
     case ErrorCode::kInvalidOutput:
       return "invalid_output";
+    case ErrorCode::kOverloaded:
+      return "overloaded";
     case ErrorCode::kUnavailable:
       return "unavailable";
+    case ErrorCode::kDeadline:
+      return "deadline_exceeded";
     case ErrorCode::kCancelled:
       return "cancelled";
     case ErrorCode::kIo:
@@ -54,8 +58,12 @@ int http_status(ErrorCode code) {
       return 422;
     case ErrorCode::kCancelled:
       return 499;
+    case ErrorCode::kOverloaded:
+      return 429;
     case ErrorCode::kUnavailable:
       return 503;
+    case ErrorCode::kDeadline:
+      return 504;
     case ErrorCode::kInvalidModel:
     case ErrorCode::kIo:
     case ErrorCode::kInternal:

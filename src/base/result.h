@@ -19,7 +19,9 @@ enum class ErrorCode {
   kInvalidJson,       ///< JSON that is malformed, too deep, or repeats a key
   kInvalidModel,      ///< a checkpoint that is damaged, incomplete or of an unknown architecture
   kInvalidOutput,     ///< the model's answer does not have the form that the task asks for
-  kUnavailable,       ///< cannot be served now; waiting helps (queue full, draining, still loading)
+  kOverloaded,        ///< as many requests wait as may; waiting helps
+  kUnavailable,       ///< cannot be served now (draining, still loading); another instance may
+  kDeadline,          ///< cannot be, or was not, answered before the request's deadline
   kCancelled,         ///< the caller went away
   kIo,                ///< the operating system refused a read, a write or a socket
   kInternal,          ///< a fault of this program

@@ -1,22 +1,37 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "engine/request.h"
 
 namespace fovea::recognize {
 
-/// One picture to be read. `bytes` must outlive the call.
+/// Whether answers that are stored may be given.
+enum class CacheMode {
+  kUse,      ///< given if there is one, stored if not
+  kRefresh,  ///< computed anew and stored
+  kOff,      ///< neither
+};
+
+/// One picture to be read. `bytes` must stay valid until the answer is there.
 struct Request {
   std::string request_id;            ///< empty: one is made
   std::string file;                  ///< a name for people, may be empty
   std::span<const std::byte> bytes;  ///< the image file's content
   std::string task = "trading-card";
+  std::string mode = "auto";  ///< "auto", "fast", "accurate", "high_throughput" or "edge"
+  engine::Priority priority = engine::Priority::kNormal;
+  CacheMode cache = CacheMode::kUse;
+  std::optional<std::chrono::steady_clock::time_point> deadline = {};
+  std::stop_token stop = {};  ///< requested when the caller has gone
 };
 
 /// Milliseconds that one answer took, part by part.
@@ -38,30 +53,18 @@ struct Recognition {
   std::string model;
   std::string model_version;
   nlohmann::ordered_json fields = nlohmann::ordered_json::object();  ///< in the task's order; null: not shown
-  std::string rule;                                                  ///< which routing rule chose the model
-  std::string why;                                                   ///< the reason in words
+  nlohmann::ordered_json confidence;  ///< field: probability; null where none is computed
+  std::optional<std::string> cached;  ///< "memory", "redis", "database": the tier that had the answer
+  bool degraded = false;              ///< another model than the chosen one answered
+  std::string rule;                   ///< which routing rule chose the model
+  std::string why;                    ///< the reason in words
   Timings timings;
+  std::optional<int> retry_after_s;  ///< with an error: seconds after which another try may do
 
   [[nodiscard]] bool ok() const { return !error.has_value(); }
 
   /// The object that `fovea recognize --json` prints and `POST /recognize` answers.
   [[nodiscard]] nlohmann::ordered_json to_json() const;
-};
-
-struct ModelInfo {
-  std::string id;
-  std::string version;  ///< digest of the weights and configuration
-};
-
-/// Something that reads pictures: the real pipeline, or a stand-in in tests of what surrounds it.
-class Backend {
- public:
-  virtual ~Backend() = default;
-
-  /// Reads one picture. Never throws; every failure is in the answer. May be called by one thread at a time.
-  virtual Recognition recognize(const Request& request) = 0;
-  [[nodiscard]] virtual std::vector<ModelInfo> models() const = 0;
-  [[nodiscard]] virtual bool has_task(const std::string& task) const = 0;
 };
 
 }  // namespace fovea::recognize

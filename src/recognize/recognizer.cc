@@ -19,10 +19,6 @@ Result<std::unique_ptr<Recognizer>> Recognizer::open(const std::filesystem::path
   return std::unique_ptr<Recognizer>(new Recognizer(std::move(generator), std::move(model), limits));
 }
 
-bool Recognizer::has_task(const std::string& task) const {
-  return tasks::find_task(task) != nullptr;
-}
-
 Recognition Recognizer::recognize(const Request& request) {
   const Stopwatch watch;
   Recognition recognition;
