@@ -1,10 +1,9 @@
 #include "nn/attention.h"
 
 #include <algorithm>
+#include <vector>
 
-#include "kernels/kernels.h"
 #include "nn/attention_paths.h"
-#include "nn/packed_heads.h"
 
 namespace fovea::nn {
 
@@ -16,64 +15,53 @@ void bidirectional_attention(const Compute& compute, const AttentionShape& shape
   attention(compute, shape, q, k, v, frames, tokens, out);
 }
 
-void causal_attention(const Compute& compute, const AttentionShape& shape, const float* q, std::size_t tokens,
-                      const KeyValueCache& cache, std::size_t start, float* out) {
-  const auto attention = cache.is_float() ? causal_attention_f32 : causal_attention_bf16;
-  attention(compute, shape, q, tokens, cache, start, out);
+void causal_attention(const Compute& compute, const AttentionShape& shape, const LayerPages& layer,
+                      std::span<const SequenceRows> batch, const float* q, float* out) {
+  const auto attention = layer.is_float() ? causal_attention_f32 : causal_attention_bf16;
+  attention(compute, shape, layer, batch, q, out);
 }
 
-KeyValueCache::KeyValueCache(const AttentionShape& shape, std::size_t capacity, Precision weights)
-    : heads_(shape.key_value_heads), head_dim_(shape.head_dim), capacity_(capacity), weights_(weights) {
-  if (is_float()) {
-    stride_ = padded_stride(capacity);
-    keys_ = tensor::Buffer<float>(heads_ * head_dim_ * stride_);
-    values_ = tensor::Buffer<float>(heads_ * head_dim_ * capacity);
-  } else {
-    packed_keys_ = tensor::Buffer<tensor::BFloat16>(heads_ * packed_keys_size(capacity, head_dim_));
-    packed_values_ = tensor::Buffer<tensor::BFloat16>(heads_ * packed_values_size(capacity, head_dim_));
-  }
-}
-
-const tensor::BFloat16* KeyValueCache::packed_keys(std::size_t head) const {
-  return packed_keys_.data() + head * packed_keys_size(capacity_, head_dim_);
-}
-
-const tensor::BFloat16* KeyValueCache::packed_values(std::size_t head) const {
-  return packed_values_.data() + head * packed_values_size(capacity_, head_dim_);
-}
-
-void KeyValueCache::append(const Compute& compute, const float* k, const float* v, std::size_t start,
-                           std::size_t tokens) {
-  if (is_float()) {
-    append_float(k, v, start, tokens);
-  } else if (tokens == 1) {
-    for (std::size_t head = 0; head < heads_; ++head) append_packed(head, k, v, start, tokens);
-  } else {
-    compute.team.parallel_for(heads_, [&](std::size_t head) { append_packed(head, k, v, start, tokens); });
-  }
-}
-
-void KeyValueCache::append_float(const float* k, const float* v, std::size_t start, std::size_t tokens) {
-  for (std::size_t token = 0; token < tokens; ++token) {
-    for (std::size_t head = 0; head < heads_; ++head) {
-      const float* key = k + (token * heads_ + head) * head_dim_;
-      const float* value = v + (token * heads_ + head) * head_dim_;
-      float* keys = keys_.data() + head * head_dim_ * stride_ + start + token;
-      for (std::size_t d = 0; d < head_dim_; ++d) keys[d * stride_] = key[d];
-      std::copy_n(value, head_dim_, values_.data() + (head * capacity_ + start + token) * head_dim_);
+void store_keys_values(const Compute& compute, const AttentionShape& shape, LayerPages& layer,
+                       std::span<const SequenceRows> batch, const float* k, const float* v) {
+  const std::size_t width = shape.key_value_heads * shape.head_dim;
+  struct Place {
+    PageId page;
+    std::size_t position;
+  };
+  std::vector<Place> places;
+  for (const SequenceRows& rows : batch) {
+    for (std::size_t i = 0; i < rows.tokens; ++i) {
+      const std::size_t position = rows.sequence->length() + i;
+      places.push_back({rows.sequence->pages()[position / kPagePositions], position % kPagePositions});
     }
   }
-}
-
-void KeyValueCache::append_packed(std::size_t head, const float* k, const float* v, std::size_t start,
-                                  std::size_t tokens) {
-  tensor::BFloat16* keys = packed_keys_.data() + head * packed_keys_size(capacity_, head_dim_);
-  tensor::BFloat16* values = packed_values_.data() + head * packed_values_size(capacity_, head_dim_);
-  for (std::size_t token = 0; token < tokens; ++token) {
-    const std::size_t row = (token * heads_ + head) * head_dim_;
-    pack_key(k + row, start + token, head_dim_, keys);
-    pack_value(v + row, start + token, head_dim_, value_pairs(), values);
+  // Two positions share a pair of packed values, and the even one clears the odd one's place: a task takes
+  // whole pairs of a sequence's rows, in order, as blocks of 16 rows mostly are.
+  constexpr std::size_t kFewRows = 16;
+  const auto store = [&](std::size_t row) {
+    layer.store(places[row].page, places[row].position, k + row * width, v + row * width);
+  };
+  if (places.size() <= kFewRows) {
+    for (std::size_t row = 0; row < places.size(); ++row) store(row);
+    return;
   }
+  struct Block {
+    std::size_t first, last;
+  };
+  std::vector<Block> blocks;
+  std::size_t row = 0;
+  for (const SequenceRows& rows : batch) {
+    const std::size_t end = row + rows.tokens;
+    while (row < end) {
+      std::size_t last = std::min(end, row + kFewRows);
+      if (last < end && places[last].position % 2 != 0) ++last;
+      blocks.push_back({row, last});
+      row = last;
+    }
+  }
+  compute.team.parallel_for(blocks.size(), [&](std::size_t task) {
+    for (std::size_t i = blocks[task].first; i < blocks[task].last; ++i) store(i);
+  });
 }
 
 }  // namespace fovea::nn

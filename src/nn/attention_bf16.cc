@@ -3,6 +3,9 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <functional>
+#include <span>
+#include <vector>
 
 #include "nn/attention_paths.h"
 #include "nn/packed_heads.h"
@@ -125,37 +128,46 @@ void bidirectional_attention_bf16(const Compute& compute, const AttentionShape& 
 
 namespace {
 
-/// Causal attention of the rows [tokens, group] of one key/value head. All query heads that read one
-/// key/value head stand beside each other in a token: their rows share the reading of its keys and values.
+/// Rows of one key/value head of one sequence. All query heads that read it stand beside each other in a
+/// token: their rows, [tokens, group], share the reading of its keys and values.
 struct HeadRows {
   const AttentionShape& shape;
-  const KeyValueCache& cache;
-  const float* q;
-  float* out;
-  std::size_t start;  // position of the first token
+  const LayerPages& layer;
+  const KeyValueSequence& sequence;
   std::size_t head;
+  std::size_t row;     // of the batch: the sequence's first
+  std::size_t tokens;  // of the sequence in the batch
 
   [[nodiscard]] std::size_t group() const { return shape.heads / shape.key_value_heads; }
-  [[nodiscard]] std::size_t place(std::size_t row) const {
-    return (row / group() * shape.heads + head * group() + row % group()) * shape.head_dim;
+  [[nodiscard]] std::size_t rows() const { return tokens * group(); }
+  /// Where row i stands in q and out.
+  [[nodiscard]] std::size_t place(std::size_t i) const {
+    return ((row + i / group()) * shape.heads + head * group() + i % group()) * shape.head_dim;
   }
-  [[nodiscard]] std::size_t visible(std::size_t row) const { return start + row / group() + 1; }
+  [[nodiscard]] std::size_t visible(std::size_t i) const { return sequence.length() + i / group() + 1; }
+  [[nodiscard]] std::size_t pages() const {
+    return (sequence.length() + tokens + kPagePositions - 1) / kPagePositions;
+  }
   [[nodiscard]] float scale() const { return 1.0F / std::sqrt(static_cast<float>(shape.head_dim)); }
 
-  /// Rows first ... first + count - 1 over some positions; `sums` [count, head_dim] is not divided yet.
-  void attend(const Compute& compute, std::size_t first, std::size_t count, std::size_t from, std::size_t to,
+  /// Rows first ... first + count - 1 over what they see of one page; `sums` [count, head_dim] is not divided
+  /// yet.
+  void attend(const Compute& compute, const float* q, std::size_t first, std::size_t count, std::size_t page,
               Queries& queries, float* sums) const {
+    const std::size_t begin = page * kPagePositions;
     for (std::size_t i = 0; i < count; ++i) {
-      queries.set(compute, i, q + place(first + i), shape.head_dim, visible(first + i));
+      const std::size_t sees = visible(first + i);
+      queries.set(compute, i, q + place(first + i), shape.head_dim, sees > begin ? sees - begin : 0);
     }
+    const PageId id = sequence.pages()[page];
     compute.kernels.attention_bf16({.q = queries.rows.data(),
                                     .ldq = Queries::stride(shape.head_dim),
-                                    .keys = cache.packed_keys(head),
-                                    .values = cache.packed_values(head),
-                                    .value_pairs = cache.value_pairs(),
+                                    .keys = layer.packed_keys(id, head),
+                                    .values = layer.packed_values(id, head),
+                                    .value_pairs = LayerPages::kValuePairs,
                                     .visible = queries.visible.data(),
-                                    .first = from,
-                                    .last = to,
+                                    .first = 0,
+                                    .last = std::min(kPagePositions, visible(first + count - 1) - begin),
                                     .scale = scale(),
                                     .out = sums,
                                     .out_stride = shape.head_dim,
@@ -166,70 +178,132 @@ struct HeadRows {
   }
 };
 
-/// Few rows (decoding): a task is one chunk of one head, so that every thread has work, and the chunks are
-/// merged afterwards in the order in which the kernel itself merges them.
-void attend_by_chunks(const Compute& compute, const AttentionShape& shape, const float* q, std::size_t tokens,
-                      const KeyValueCache& cache, std::size_t start, float* out) {
-  const std::size_t head_dim = shape.head_dim;
-  const std::size_t rows = tokens * (shape.heads / shape.key_value_heads);
-  const std::size_t positions = start + tokens;
-  const std::size_t chunks = (positions + kernels::kAttentionChunk - 1) / kernels::kAttentionChunk;
-  const std::size_t tasks = shape.key_value_heads * chunks;
-  tensor::Buffer<float> sums(tasks * rows * head_dim), tops(tasks * rows), totals(tasks * rows);
-  const auto attend = [&](std::size_t task) {
-    const HeadRows head{shape, cache, q, out, start, task / chunks};
-    const std::size_t from = task % chunks * kernels::kAttentionChunk;
-    Queries& queries = task_queries(head_dim);
-    head.attend(compute, 0, rows, from, std::min(positions, from + kernels::kAttentionChunk), queries,
-                sums.data() + task * rows * head_dim);
-    std::copy_n(queries.tops.data(), rows, tops.data() + task * rows);
-    std::copy_n(queries.totals.data(), rows, totals.data() + task * rows);
-  };
-  if (2 * shape.heads * head_dim * tokens * positions < kWorthSharing) {
-    for (std::size_t task = 0; task < tasks; ++task) attend(task);
-  } else {
-    compute.team.parallel_for(tasks, attend);
+/// What a few rows (decoding) found in each page: a task is one page of one head, so that every thread has
+/// work; pages are merged afterwards, in order.
+struct PageSums {
+  tensor::Buffer<float> sums, tops, totals;  // [pages, rows, head_dim], [pages, rows], [pages, rows]
+
+  explicit PageSums(const HeadRows& head)
+      : sums(head.pages() * head.rows() * head.shape.head_dim),
+        tops(head.pages() * head.rows()),
+        totals(head.pages() * head.rows()) {}
+
+  void attend(const Compute& compute, const HeadRows& head, const float* q, std::size_t page) {
+    const std::size_t rows = head.rows();
+    Queries& queries = task_queries(head.shape.head_dim);
+    head.attend(compute, q, 0, rows, page, queries, sums.data() + page * rows * head.shape.head_dim);
+    std::copy_n(queries.tops.data(), rows, tops.data() + page * rows);
+    std::copy_n(queries.totals.data(), rows, totals.data() + page * rows);
   }
-  for (std::size_t index = 0; index < shape.key_value_heads * rows; ++index) {
-    const HeadRows head{shape, cache, q, out, start, index / rows};
-    const auto found = [&](std::size_t chunk) {
-      const std::size_t at = (head.head * chunks + chunk) * rows + index % rows;
-      return kernels::AttentionRow{.out = sums.data() + at * head_dim, .top = tops[at], .total = totals[at]};
-    };
-    kernels::AttentionRow all = found(0);
-    for (std::size_t chunk = 1; chunk < chunks; ++chunk) {
-      compute.kernels.merge_attention(all, found(chunk), head.scale(), head_dim);
+
+  void merge(const Compute& compute, const HeadRows& head, float* out) {
+    const std::size_t head_dim = head.shape.head_dim;
+    const std::size_t rows = head.rows();
+    for (std::size_t i = 0; i < rows; ++i) {
+      const auto found = [&](std::size_t page) {
+        const std::size_t at = page * rows + i;
+        return kernels::AttentionRow{
+            .out = sums.data() + at * head_dim, .top = tops[at], .total = totals[at]};
+      };
+      kernels::AttentionRow all = found(0);
+      for (std::size_t page = 1; page < head.pages(); ++page) {
+        compute.kernels.merge_attention(all, found(page), head.scale(), head_dim);
+      }
+      divide(all.out, head_dim, all.total);
+      std::copy_n(all.out, head_dim, out + head.place(i));
     }
-    divide(all.out, head_dim, all.total);
-    std::copy_n(all.out, head_dim, out + head.place(index % rows));
+  }
+};
+
+/// A block of many rows, page after page.
+void attend_block(const Compute& compute, const HeadRows& head, const float* q, std::size_t first,
+                  std::size_t count, float* out) {
+  const std::size_t head_dim = head.shape.head_dim;
+  Queries& queries = task_queries(head_dim);
+  thread_local tensor::Buffer<float> all, part;
+  all.reserve(kAttentionRows * head_dim);
+  part.reserve(kAttentionRows * head_dim);
+  std::array<float, kAttentionRows> tops;
+  std::array<float, kAttentionRows> totals;
+  const std::size_t pages = (head.visible(first + count - 1) + kPagePositions - 1) / kPagePositions;
+  for (std::size_t page = 0; page < pages; ++page) {
+    head.attend(compute, q, first, count, page, queries, page == 0 ? all.data() : part.data());
+    if (page == 0) {
+      tops = queries.tops;
+      totals = queries.totals;
+      continue;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      kernels::AttentionRow into{.out = all.data() + i * head_dim, .top = tops[i], .total = totals[i]};
+      compute.kernels.merge_attention(
+          into, {.out = part.data() + i * head_dim, .top = queries.tops[i], .total = queries.totals[i]},
+          head.scale(), head_dim);
+      tops[i] = into.top;
+      totals[i] = into.total;
+    }
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    float* sum = all.data() + i * head_dim;
+    divide(sum, head_dim, totals[i]);
+    std::copy_n(sum, head_dim, out + head.place(first + i));
   }
 }
 
+/// Either one page of few rows, or one block of many.
+struct Task {
+  std::size_t head;       // of `heads`
+  std::size_t page_sums;  // few rows: of `page_sums`
+  std::size_t part;       // few rows: the page; else the first row
+  std::size_t work;       // positions times rows, about
+  bool few;
+};
+
 }  // namespace
 
-void causal_attention_bf16(const Compute& compute, const AttentionShape& shape, const float* q,
-                           std::size_t tokens, const KeyValueCache& cache, std::size_t start, float* out) {
-  const std::size_t rows_per_head = tokens * (shape.heads / shape.key_value_heads);
-  if (rows_per_head <= kAttentionRows) {
-    attend_by_chunks(compute, shape, q, tokens, cache, start, out);
-    return;
-  }
-  const std::size_t blocks = (rows_per_head + kAttentionRows - 1) / kAttentionRows;
-  compute.team.parallel_for(shape.key_value_heads * blocks, [&](std::size_t task) {
-    const HeadRows head{shape, cache, q, out, start, task % shape.key_value_heads};
-    // Later blocks see more positions: the long ones first, so that threads end together.
-    const std::size_t first = (blocks - 1 - task / shape.key_value_heads) * kAttentionRows;
-    const std::size_t rows = std::min(kAttentionRows, rows_per_head - first);
-    Queries& queries = task_queries(shape.head_dim);
-    thread_local tensor::Buffer<float> sums;
-    sums.reserve(kAttentionRows * shape.head_dim);
-    head.attend(compute, first, rows, 0, head.visible(first + rows - 1), queries, sums.data());
-    for (std::size_t i = 0; i < rows; ++i) {
-      float* sum = sums.data() + i * shape.head_dim;
-      divide(sum, shape.head_dim, queries.totals[i]);
-      std::copy_n(sum, shape.head_dim, out + head.place(first + i));
+void causal_attention_bf16(const Compute& compute, const AttentionShape& shape, const LayerPages& layer,
+                           std::span<const SequenceRows> batch, const float* q, float* out) {
+  std::vector<HeadRows> heads;
+  std::vector<PageSums> page_sums;
+  std::vector<std::size_t> merges;  // the head of each of page_sums
+  std::vector<Task> tasks;
+  std::size_t products = 0;
+  std::size_t row = 0;
+  for (const SequenceRows& rows : batch) {
+    for (std::size_t head = 0; head < shape.key_value_heads; ++head) {
+      const HeadRows& now = heads.emplace_back(shape, layer, *rows.sequence, head, row, rows.tokens);
+      const bool few = now.rows() <= kAttentionRows;
+      if (few) {
+        page_sums.emplace_back(now);
+        merges.push_back(heads.size() - 1);
+        for (std::size_t page = 0; page < now.pages(); ++page) {
+          tasks.push_back({heads.size() - 1, page_sums.size() - 1, page, now.rows() * kPagePositions, few});
+        }
+      } else {
+        for (std::size_t first = 0; first < now.rows(); first += kAttentionRows) {
+          tasks.push_back({heads.size() - 1, 0, first, kAttentionRows * now.visible(first), few});
+        }
+      }
+      products += 2 * shape.head_dim * now.rows() * now.visible(now.rows() - 1);
     }
-  });
+    row += rows.tokens;
+  }
+  const auto run = [&](std::size_t i) {
+    const Task& task = tasks[i];
+    const HeadRows& head = heads[task.head];
+    if (task.few) {
+      page_sums[task.page_sums].attend(compute, head, q, task.part);
+    } else {
+      attend_block(compute, head, q, task.part, std::min(kAttentionRows, head.rows() - task.part), out);
+    }
+  };
+  if (products < kWorthSharing) {
+    for (std::size_t i = 0; i < tasks.size(); ++i) run(i);
+  } else {
+    // The long ones first, so that threads end together.
+    std::ranges::sort(tasks, std::greater{}, &Task::work);
+    compute.team.parallel_for(tasks.size(), run);
+  }
+  for (std::size_t i = 0; i < page_sums.size(); ++i) page_sums[i].merge(compute, heads[merges[i]], out);
 }
 
 }  // namespace fovea::nn

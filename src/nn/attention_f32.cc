@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <cmath>
+#include <span>
+#include <vector>
 
 #include "nn/attention_paths.h"
 #include "nn/share.h"
@@ -59,52 +61,98 @@ void bidirectional_attention_f32(const Compute& compute, const AttentionShape& s
   });
 }
 
-void causal_attention_f32(const Compute& compute, const AttentionShape& shape, const float* q,
-                          std::size_t tokens, const KeyValueCache& cache, std::size_t start, float* out) {
-  const std::size_t width = shape.heads * shape.head_dim;
-  const std::size_t group = shape.heads / shape.key_value_heads;
-  const float scale = 1.0F / std::sqrt(static_cast<float>(shape.head_dim));
-  const std::size_t blocks = (tokens + kQueryBlock - 1) / kQueryBlock;
+namespace {
 
-  const auto attend = [&](std::size_t task) {
-    const std::size_t head = task / blocks;
-    const std::size_t first = task % blocks * kQueryBlock;
-    const std::size_t rows = std::min(kQueryBlock, tokens - first);
-    const std::size_t visible = start + first + rows;  // positions that the block's last row sees
-    const std::size_t stride = padded_stride(visible);
-    thread_local tensor::Buffer<float> scores;
-    scores.reserve(kQueryBlock * stride);
-    compute.kernels.matmul_nn({.a = q + first * width + head * shape.head_dim,
-                               .lda = width,
-                               .b = cache.keys(head / group),
-                               .ldb = cache.stride(),
-                               .c = scores.data(),
-                               .ldc = stride,
-                               .m = rows,
-                               .n = visible,
-                               .k = shape.head_dim});
-    for (std::size_t i = 0; i < rows; ++i) {
-      // Later positions get weight zero: adding 0 * v leaves a sum as it is, so a row's answer does not
-      // depend on the block that it stands in.
-      float* row = scores.data() + i * stride;
-      const std::size_t seen = start + first + i + 1;
-      compute.kernels.softmax(row, scale, seen);
-      std::fill(row + seen, row + visible, 0.0F);
+/// A block of one head's rows of one sequence.
+struct Task {
+  const KeyValueSequence* sequence;
+  std::size_t row;  // of the batch, its first
+  std::size_t rows;
+  std::size_t start;  // position of the first row
+  std::size_t head;
+};
+
+std::vector<Task> split(const AttentionShape& shape, std::span<const SequenceRows> batch) {
+  std::vector<Task> tasks;
+  std::size_t row = 0;
+  for (const SequenceRows& rows : batch) {
+    for (std::size_t head = 0; head < shape.heads; ++head) {
+      for (std::size_t first = 0; first < rows.tokens; first += kQueryBlock) {
+        tasks.push_back({.sequence = rows.sequence,
+                         .row = row + first,
+                         .rows = std::min(kQueryBlock, rows.tokens - first),
+                         .start = rows.sequence->length() + first,
+                         .head = head});
+      }
     }
-    compute.kernels.matmul_nn({.a = scores.data(),
+    row += rows.tokens;
+  }
+  return tasks;
+}
+
+void attend(const Compute& compute, const AttentionShape& shape, const LayerPages& layer, const Task& task,
+            const float* q, float* out) {
+  const std::size_t width = shape.heads * shape.head_dim;
+  const std::size_t head_dim = shape.head_dim;
+  const std::size_t key_value_head = task.head / (shape.heads / shape.key_value_heads);
+  const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
+  const std::size_t visible = task.start + task.rows;  // positions that the block's last row sees
+  const std::size_t stride = padded_stride(visible);
+  const auto pages = task.sequence->pages();
+  thread_local tensor::Buffer<float> scores, sums;
+  scores.reserve(kQueryBlock * stride);
+  sums.reserve(kQueryBlock * head_dim);
+  for (std::size_t first = 0; first < visible; first += kPagePositions) {
+    compute.kernels.matmul_nn({.a = q + task.row * width + task.head * head_dim,
+                               .lda = width,
+                               .b = layer.keys(pages[first / kPagePositions], key_value_head),
+                               .ldb = LayerPages::kFloatStride,
+                               .c = scores.data() + first,
+                               .ldc = stride,
+                               .m = task.rows,
+                               .n = std::min(kPagePositions, visible - first),
+                               .k = head_dim});
+  }
+  for (std::size_t i = 0; i < task.rows; ++i) {
+    // Later positions get weight zero: adding 0 * v leaves a sum as it is, so a row's answer does not
+    // depend on the block that it stands in.
+    float* row = scores.data() + i * stride;
+    const std::size_t seen = task.start + i + 1;
+    compute.kernels.softmax(row, scale, seen);
+    std::fill(row + seen, row + visible, 0.0F);
+  }
+  // Page by page, in order: sums over a page are added to those over the pages before it.
+  float* result = out + task.row * width + task.head * head_dim;
+  for (std::size_t first = 0; first < visible; first += kPagePositions) {
+    const bool begins = first == 0;
+    compute.kernels.matmul_nn({.a = scores.data() + first,
                                .lda = stride,
-                               .b = cache.values(head / group),
-                               .ldb = shape.head_dim,
-                               .c = out + first * width + head * shape.head_dim,
-                               .ldc = width,
-                               .m = rows,
-                               .n = shape.head_dim,
-                               .k = visible});
-  };
-  if (2 * width * tokens * (start + tokens) < kWorthSharing) {
-    for (std::size_t task = 0; task < shape.heads * blocks; ++task) attend(task);
+                               .b = layer.values(pages[first / kPagePositions], key_value_head),
+                               .ldb = head_dim,
+                               .c = begins ? result : sums.data(),
+                               .ldc = begins ? width : head_dim,
+                               .m = task.rows,
+                               .n = head_dim,
+                               .k = std::min(kPagePositions, visible - first)});
+    if (begins) continue;
+    for (std::size_t i = 0; i < task.rows; ++i) {
+      compute.kernels.add(result + i * width, sums.data() + i * head_dim, head_dim);
+    }
+  }
+}
+
+}  // namespace
+
+void causal_attention_f32(const Compute& compute, const AttentionShape& shape, const LayerPages& layer,
+                          std::span<const SequenceRows> batch, const float* q, float* out) {
+  const std::vector<Task> tasks = split(shape, batch);
+  std::size_t products = 0;
+  for (const Task& task : tasks) products += 2 * shape.head_dim * task.rows * (task.start + task.rows);
+  const auto run = [&](std::size_t i) { attend(compute, shape, layer, tasks[i], q, out); };
+  if (products < kWorthSharing) {
+    for (std::size_t i = 0; i < tasks.size(); ++i) run(i);
   } else {
-    compute.team.parallel_for(shape.heads * blocks, attend);
+    compute.team.parallel_for(tasks.size(), run);
   }
 }
 

@@ -19,9 +19,9 @@ void bidirectional_attention_f32(const Compute& compute, const AttentionShape& s
 void bidirectional_attention_bf16(const Compute& compute, const AttentionShape& shape, const float* q,
                                   const float* k, const float* v, std::size_t frames, std::size_t tokens,
                                   float* out);
-void causal_attention_f32(const Compute& compute, const AttentionShape& shape, const float* q,
-                          std::size_t tokens, const KeyValueCache& cache, std::size_t start, float* out);
-void causal_attention_bf16(const Compute& compute, const AttentionShape& shape, const float* q,
-                           std::size_t tokens, const KeyValueCache& cache, std::size_t start, float* out);
+void causal_attention_f32(const Compute& compute, const AttentionShape& shape, const LayerPages& layer,
+                          std::span<const SequenceRows> batch, const float* q, float* out);
+void causal_attention_bf16(const Compute& compute, const AttentionShape& shape, const LayerPages& layer,
+                           std::span<const SequenceRows> batch, const float* q, float* out);
 
 }  // namespace fovea::nn

@@ -18,7 +18,8 @@ RotaryEmbedding::RotaryEmbedding(std::size_t head_dim, float theta, bool bf16_fr
   }
 }
 
-RotaryEmbedding::Rotations RotaryEmbedding::rotations(std::size_t start, std::size_t tokens) const {
+RotaryEmbedding::Rotations RotaryEmbedding::rotations(std::span<const std::size_t> positions) const {
+  const std::size_t tokens = positions.size();
   Rotations result;
   result.half_ = frequencies_.size();
   result.cos_ = tensor::Buffer<float>(tokens * result.half_);
@@ -26,7 +27,7 @@ RotaryEmbedding::Rotations RotaryEmbedding::rotations(std::size_t start, std::si
   for (std::size_t token = 0; token < tokens; ++token) {
     for (std::size_t i = 0; i < result.half_; ++i) {
       // The reference forms the angle in float; cosine and sine of that float are then exact to rounding.
-      const float angle = static_cast<float>(start + token) * frequencies_[i];
+      const float angle = static_cast<float>(positions[token]) * frequencies_[i];
       result.cos_[token * result.half_ + i] = static_cast<float>(std::cos(static_cast<double>(angle)));
       result.sin_[token * result.half_ + i] = static_cast<float>(std::sin(static_cast<double>(angle)));
     }

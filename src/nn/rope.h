@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "nn/compute.h"
@@ -17,10 +18,10 @@ class RotaryEmbedding {
   /// casts a whole model, its buffers too, to bfloat16.
   RotaryEmbedding(std::size_t head_dim, float theta, bool bf16_frequencies = false);
 
-  /// The rotations of tokens at neighbouring positions. Every layer uses the same ones.
+  /// The rotations of the tokens of a batch. Every layer uses the same ones.
   class Rotations {
    public:
-    /// Rotates `heads` heads of the token at position start + `token`, [heads, head_dim], in place.
+    /// Rotates `heads` heads of the batch's row `token`, [heads, head_dim], in place.
     void apply(float* x, std::size_t heads, std::size_t token) const;
     [[nodiscard]] std::size_t head_dim() const { return 2 * half_; }
 
@@ -31,15 +32,14 @@ class RotaryEmbedding {
     tensor::Buffer<float> sin_;
   };
 
-  /// For positions start … start + tokens - 1. A model's context may be long, so there is no table of all.
-  [[nodiscard]] Rotations rotations(std::size_t start, std::size_t tokens) const;
+  /// For a token at each of these positions. A model's context may be long, so there is no table of all.
+  [[nodiscard]] Rotations rotations(std::span<const std::size_t> positions) const;
 
  private:
   std::vector<float> frequencies_;  // [head_dim / 2]
 };
 
-/// Rotates the queries [tokens, q_heads, head_dim] and keys [tokens, k_heads, head_dim] of neighbouring
-/// tokens.
+/// Rotates the queries [tokens, q_heads, head_dim] and keys [tokens, k_heads, head_dim] of a batch.
 void rotate(const Compute& compute, const RotaryEmbedding::Rotations& rotations, float* q,
             std::size_t q_heads, float* k, std::size_t k_heads, std::size_t tokens);
 

@@ -106,7 +106,22 @@ struct TextCase {
   std::size_t heads, key_value_heads, head_dim, start, tokens;
 };
 constexpr TextCase kText[] = {{1, 1, 16, 0, 1},  {6, 2, 16, 0, 70},  {4, 1, 24, 0, 33}, {4, 4, 20, 7, 30},
-                              {3, 1, 64, 50, 1}, {9, 3, 10, 25, 26}, {2, 2, 8, 129, 3}};
+                              {3, 1, 64, 50, 1}, {9, 3, 10, 25, 26}, {2, 2, 8, 129, 3}, {3, 1, 8, 200, 120},
+                              {2, 1, 8, 599, 2}, {2, 1, 8, 255, 1},  {2, 1, 8, 256, 1}};
+
+/// Keys and values of a sequence, appended in pieces.
+void append(const Compute& compute, const AttentionShape& shape, KeyValuePool& pool,
+            KeyValueSequence& sequence, const std::vector<float>& k, const std::vector<float>& v,
+            std::size_t positions) {
+  const std::size_t row = shape.key_value_heads * shape.head_dim;
+  while (sequence.length() < positions) {
+    const std::size_t at = sequence.length();
+    const std::size_t count = std::min<std::size_t>(at == 0 ? 5 : 31, positions - at);
+    const SequenceRows rows{&sequence, count};
+    store_keys_values(compute, shape, pool.layer(0), {&rows, 1}, k.data() + at * row, v.data() + at * row);
+    sequence.advance(count);
+  }
+}
 
 std::vector<float> causal(const TextCase& size, const std::vector<float>& q, const std::vector<float>& k,
                           const std::vector<float>& v, const kernels::Kernels& kernels, std::size_t threads,
@@ -114,16 +129,14 @@ std::vector<float> causal(const TextCase& size, const std::vector<float>& q, con
   const AttentionShape shape{size.heads, size.key_value_heads, size.head_dim};
   const std::size_t positions = size.start + size.tokens;
   WorkerTeam team(threads);
-  KeyValueCache cache(shape, positions + room, weights);
-  // What came before was appended in pieces.
-  const std::size_t row = size.key_value_heads * size.head_dim;
-  for (std::size_t at = 0; at < positions;) {
-    const std::size_t count = std::min<std::size_t>(at == 0 ? 5 : 11, positions - at);
-    cache.append({kernels, team}, k.data() + at * row, v.data() + at * row, at, count);
-    at += count;
-  }
+  KeyValuePool pool(shape, 1, (positions + room) / kPagePositions + 1, weights);
+  KeyValueSequence sequence(pool);
+  EXPECT_TRUE(sequence.reserve(positions + room));
+  append({kernels, team}, shape, pool, sequence, k, v, positions);
+  sequence.truncate(size.start);
   std::vector<float> out(q.size());
-  causal_attention({kernels, team}, shape, q.data(), size.tokens, cache, size.start, out.data());
+  const SequenceRows rows{&sequence, size.tokens};
+  causal_attention({kernels, team}, shape, pool.layer(0), {&rows, 1}, q.data(), out.data());
   return out;
 }
 
@@ -165,6 +178,92 @@ TEST_P(CausalAttentionTest, UnusedRoomInTheCacheChangesNoBit) {
     EXPECT_EQ(causal(size, q, k, v, *kernels, 1, GetParam(), 1), tight) << kernels->isa;
     EXPECT_EQ(causal(size, q, k, v, *kernels, 1, GetParam(), 1000), tight) << kernels->isa;
   }
+}
+
+TEST_P(CausalAttentionTest, SequencesOfOneBatchDoNotTouchOneAnother) {
+  const AttentionShape shape{6, 2, 16};
+  constexpr TextCase kSizes[] = {
+      {6, 2, 16, 300, 1}, {6, 2, 16, 0, 70}, {6, 2, 16, 20, 2}, {6, 2, 16, 511, 30}};
+  for (const kernels::Kernels* kernels : kernels::supported_kernels()) {
+    WorkerTeam team(2);
+    const Compute compute{*kernels, team};
+    KeyValuePool pool(shape, 1, 9, GetParam());
+    std::vector<KeyValueSequence> sequences;
+    std::vector<std::vector<float>> q, k, v;
+    std::vector<float> queries;
+    for (const TextCase& size : kSizes) {
+      const auto seed = static_cast<std::uint32_t>(10 * sequences.size());
+      q.push_back(random_values(size.tokens * 96, seed));
+      k.push_back(random_values((size.start + size.tokens) * 32, seed + 1));
+      v.push_back(random_values((size.start + size.tokens) * 32, seed + 2));
+      queries.insert(queries.end(), q.back().begin(), q.back().end());
+      ASSERT_TRUE(sequences.emplace_back(pool).reserve(size.start + size.tokens));
+    }
+    std::vector<SequenceRows> batch;
+    for (std::size_t i = 0; i < sequences.size(); ++i) {
+      append(compute, shape, pool, sequences[i], k[i], v[i], kSizes[i].start + kSizes[i].tokens);
+      sequences[i].truncate(kSizes[i].start);
+      batch.push_back({&sequences[i], kSizes[i].tokens});
+    }
+    std::vector<float> together(queries.size());
+    causal_attention(compute, shape, pool.layer(0), batch, queries.data(), together.data());
+    std::vector<float> alone;
+    for (std::size_t i = 0; i < sequences.size(); ++i) {
+      const auto out = causal(kSizes[i], q[i], k[i], v[i], *kernels, 1, GetParam());
+      alone.insert(alone.end(), out.begin(), out.end());
+    }
+    EXPECT_EQ(together, alone) << kernels->isa;
+  }
+}
+
+TEST_P(CausalAttentionTest, AnAdoptedBeginningIsTheSameToTheBit) {
+  const TextCase size{4, 2, 16, 300, 3};
+  const AttentionShape shape{4, 2, 16};
+  const auto q = random_values(3 * 64, 1);
+  const auto k = random_values(303 * 32, 2);
+  const auto v = random_values(303 * 32, 3);
+  for (const kernels::Kernels* kernels : kernels::supported_kernels()) {
+    WorkerTeam team(1);
+    const Compute compute{*kernels, team};
+    KeyValuePool pool(shape, 1, 8, GetParam());
+    KeyValueSequence first(pool), second(pool);
+    ASSERT_TRUE(first.reserve(400));
+    append(compute, shape, pool, first, k, v, 280);
+    ASSERT_TRUE(second.adopt(first.pages(), 270));
+    ASSERT_TRUE(second.reserve(303));
+    EXPECT_TRUE(pool.is_shared(first.pages()[0]));
+    EXPECT_FALSE(pool.is_shared(first.pages()[1]));
+    // The first goes its own way from position 280, which the second must not see.
+    const auto other = random_values(303 * 32, 4);
+    append(compute, shape, pool, first, other, other, 303);
+    append(compute, shape, pool, second, k, v, 303);
+    first.clear();
+    second.truncate(300);
+    std::vector<float> out(q.size());
+    const SequenceRows rows{&second, 3};
+    causal_attention(compute, shape, pool.layer(0), {&rows, 1}, q.data(), out.data());
+    EXPECT_EQ(out, causal(size, q, k, v, *kernels, 1, GetParam())) << kernels->isa;
+  }
+}
+
+TEST(KeyValuePoolTest, PagesAreTakenSharedAndGivenBack) {
+  KeyValuePool pool({1, 1, 8}, 2, 3, Precision::kBF16);
+  KeyValueSequence first(pool);
+  ASSERT_TRUE(first.reserve(kPagePositions + 1));
+  EXPECT_EQ(pool.available(), 1U);
+  EXPECT_TRUE(first.reserve(2 * kPagePositions));
+  EXPECT_EQ(pool.available(), 1U);
+  KeyValueSequence second(pool);
+  EXPECT_FALSE(second.reserve(2 * kPagePositions)) << "one page is left";
+  EXPECT_EQ(pool.available(), 1U) << "nothing was taken";
+  ASSERT_TRUE(second.adopt(first.pages(), kPagePositions));
+  EXPECT_EQ(pool.available(), 1U) << "a whole page is shared, not copied";
+  first.clear();
+  EXPECT_EQ(pool.available(), 2U);
+  KeyValueSequence third = std::move(second);
+  EXPECT_EQ(third.length(), kPagePositions);
+  third.clear();
+  EXPECT_EQ(pool.available(), 3U);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
+#include <vector>
 
 #include "nn/random_values.h"
 #include "tensor/dtype.h"
@@ -10,12 +12,18 @@
 namespace fovea::nn {
 namespace {
 
+std::vector<std::size_t> positions(std::size_t start, std::size_t count) {
+  std::vector<std::size_t> result(count);
+  std::iota(result.begin(), result.end(), start);
+  return result;
+}
+
 TEST(RotaryEmbeddingTest, RotatesEachPairByPositionTimesFrequency) {
   for (const std::size_t head_dim : {2U, 16U, 20U, 64U}) {
     constexpr std::size_t kHeads = 3;
     constexpr std::size_t kStart = 870;
     const double theta = 100000.0;
-    const auto rotations = RotaryEmbedding(head_dim, 100000.0F).rotations(kStart, 3);
+    const auto rotations = RotaryEmbedding(head_dim, 100000.0F).rotations(positions(kStart, 3));
     for (std::size_t token = 0; token < 3; ++token) {
       const auto x = random_values(kHeads * head_dim, 1);
       auto rotated = x;
@@ -40,19 +48,19 @@ TEST(RotaryEmbeddingTest, RotatesEachPairByPositionTimesFrequency) {
 TEST(RotaryEmbeddingTest, PositionZeroChangesNothing) {
   const auto x = random_values(32, 2);
   auto rotated = x;
-  RotaryEmbedding(16, 10000.0F).rotations(0, 1).apply(rotated.data(), 2, 0);
+  RotaryEmbedding(16, 10000.0F).rotations(positions(0, 1)).apply(rotated.data(), 2, 0);
   EXPECT_EQ(rotated, x);
 }
 
 TEST(RotaryEmbeddingTest, ATokenIsRotatedTheSameWhereverItsRunBegan) {
   const RotaryEmbedding rope(24, 273768.0F);
-  const auto whole = rope.rotations(0, 40);
+  const auto whole = rope.rotations(positions(0, 40));
   const auto x = random_values(48, 3);
   for (const std::size_t start : {1U, 17U, 39U}) {
     auto expected = x;
     auto found = x;
     whole.apply(expected.data(), 2, 39);
-    rope.rotations(start, 40 - start).apply(found.data(), 2, 39 - start);
+    rope.rotations(positions(start, 40 - start)).apply(found.data(), 2, 39 - start);
     EXPECT_EQ(found, expected);
   }
 }
@@ -62,7 +70,7 @@ TEST(RotaryEmbeddingTest, FrequenciesRoundedToBf16AreThoseOfACastModel) {
   const float frequency = tensor::to_float(tensor::to_bfloat16(0.01F));
   ASSERT_NE(frequency, 0.01F);
   std::vector<float> x{0, 1, 0, 0};
-  RotaryEmbedding(4, 10000.0F, true).rotations(100, 1).apply(x.data(), 1, 0);
+  RotaryEmbedding(4, 10000.0F, true).rotations(positions(100, 1)).apply(x.data(), 1, 0);
   EXPECT_FLOAT_EQ(x[1], std::cos(100 * frequency));
   EXPECT_FLOAT_EQ(x[3], std::sin(100 * frequency));
 }

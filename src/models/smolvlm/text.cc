@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 namespace fovea::models::smolvlm {
 namespace {
@@ -75,22 +76,31 @@ void TextModel::for_each_linear(const std::function<void(const nn::Linear&)>& f)
   f(lm_head_);
 }
 
+std::unique_ptr<nn::KeyValuePool> TextModel::make_pool(std::size_t pages) const {
+  return std::make_unique<nn::KeyValuePool>(heads_, layers_.size(), pages, lm_head_.weight.precision());
+}
+
 Cache TextModel::make_cache(std::size_t capacity) const {
-  Cache cache;
-  for (std::size_t i = 0; i < layers_.size(); ++i)
-    cache.layers.emplace_back(heads_, capacity, lm_head_.weight.precision());
-  return cache;
+  auto pool = make_pool((capacity + nn::kPagePositions - 1) / nn::kPagePositions);
+  nn::KeyValueSequence sequence(*pool);
+  sequence.reserve(capacity);
+  return {.pool = std::move(pool), .sequence = std::move(sequence)};
 }
 
 void TextModel::forward(const nn::Compute& compute, float* hidden, std::size_t tokens, Cache& cache) const {
   for (std::size_t first = 0; first < tokens; first += kTokensPerChunk) {
-    forward_chunk(compute, hidden + first * config_.hidden_size, std::min(kTokensPerChunk, tokens - first),
-                  cache);
+    const nn::SequenceRows rows{&cache.sequence, std::min(kTokensPerChunk, tokens - first)};
+    forward(compute, hidden + first * config_.hidden_size, *cache.pool, {&rows, 1});
   }
 }
 
-void TextModel::forward_chunk(const nn::Compute& compute, float* hidden, std::size_t tokens,
-                              Cache& cache) const {
+void TextModel::forward(const nn::Compute& compute, float* hidden, nn::KeyValuePool& pool,
+                        std::span<const nn::SequenceRows> batch) const {
+  std::vector<std::size_t> positions;
+  for (const nn::SequenceRows& rows : batch) {
+    for (std::size_t i = 0; i < rows.tokens; ++i) positions.push_back(rows.sequence->length() + i);
+  }
+  const std::size_t tokens = positions.size();
   const std::size_t q_width = heads_.heads * heads_.head_dim;
   const std::size_t kv_width = heads_.key_value_heads * heads_.head_dim;
   tensor::Buffer<float> q(tokens * q_width), mixed(tokens * q_width);
@@ -98,7 +108,7 @@ void TextModel::forward_chunk(const nn::Compute& compute, float* hidden, std::si
   tensor::Buffer<float> gate(tokens * config_.intermediate_size), up(tokens * config_.intermediate_size);
   nn::Activations input;
   const nn::Precision precision = lm_head_.weight.precision();
-  const auto rotations = rope_.rotations(cache.length, tokens);
+  const auto rotations = rope_.rotations(positions);
 
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = layers_[i];
@@ -106,8 +116,8 @@ void TextModel::forward_chunk(const nn::Compute& compute, float* hidden, std::si
     nn::linear(compute, input,
                {{layer.q_proj, q.data()}, {layer.k_proj, k.data()}, {layer.v_proj, v.data()}});
     nn::rotate(compute, rotations, q.data(), heads_.heads, k.data(), heads_.key_value_heads, tokens);
-    cache.layers[i].append(compute, k.data(), v.data(), cache.length, tokens);
-    nn::causal_attention(compute, heads_, q.data(), tokens, cache.layers[i], cache.length, mixed.data());
+    nn::store_keys_values(compute, heads_, pool.layer(i), batch, k.data(), v.data());
+    nn::causal_attention(compute, heads_, pool.layer(i), batch, q.data(), mixed.data());
     input.assign(compute, precision, mixed.data(), tokens, q_width);
     nn::linear(compute, input, {{layer.o_proj, hidden, nn::Epilogue::kAdd}});
 
@@ -116,7 +126,7 @@ void TextModel::forward_chunk(const nn::Compute& compute, float* hidden, std::si
     input.assign_silu_product(compute, precision, gate.data(), up.data(), tokens, config_.intermediate_size);
     nn::linear(compute, input, {{layer.down_proj, hidden, nn::Epilogue::kAdd}});
   }
-  cache.length += tokens;
+  for (const nn::SequenceRows& rows : batch) rows.sequence->advance(rows.tokens);
 }
 
 void TextModel::logits(const nn::Compute& compute, const float* hidden, std::size_t rows,

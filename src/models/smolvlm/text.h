@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <span>
 #include <vector>
 
 #include "base/result.h"
@@ -15,10 +17,10 @@
 
 namespace fovea::models::smolvlm {
 
-/// Keys and values of one sequence, all layers.
+/// A pool that one sequence has for itself.
 struct Cache {
-  std::vector<nn::KeyValueCache> layers;
-  std::size_t length = 0;  ///< positions filled
+  std::unique_ptr<nn::KeyValuePool> pool;
+  nn::KeyValueSequence sequence;
 };
 
 /// Llama decoder. Source: Touvron et al. 2023; transformers' LlamaModel.
@@ -34,13 +36,20 @@ class TextModel {
   /// Calls f with every layer that multiplies, the head last.
   void for_each_linear(const std::function<void(const nn::Linear&)>& f) const;
 
+  /// Pages for the keys and values of any number of sequences.
+  [[nodiscard]] std::unique_ptr<nn::KeyValuePool> make_pool(std::size_t pages) const;
   [[nodiscard]] Cache make_cache(std::size_t capacity) const;
 
   /// The embedding of one token, [hidden_size]. `id` is inside the vocabulary.
   void embed(std::int32_t id, float* out) const { embed_tokens_.copy_row(static_cast<std::size_t>(id), out); }
 
-  /// Runs `tokens` embeddings [tokens, hidden_size] at the positions after those in the cache, which must
-  /// have room, and leaves each token's last hidden state, not yet normalised, in their place.
+  /// Runs a batch of embeddings [rows, hidden_size]: the rows of one sequence after the other, each at the
+  /// positions after those that the sequence has. Sequences are of `pool`, have the room, and stand in the
+  /// batch once. Leaves each row's last hidden state, not yet normalised, in its place. A row's result does
+  /// not depend on the rows beside it.
+  void forward(const nn::Compute& compute, float* hidden, nn::KeyValuePool& pool,
+               std::span<const nn::SequenceRows> batch) const;
+  /// The same for one sequence of any number of tokens, in chunks that bound the memory.
   void forward(const nn::Compute& compute, float* hidden, std::size_t tokens, Cache& cache) const;
 
   /// logits [rows, vocab_size] of hidden states [rows, hidden_size] that forward left.
@@ -52,8 +61,6 @@ class TextModel {
     nn::Linear q_proj, k_proj, v_proj, o_proj;
     nn::Linear gate_proj, up_proj, down_proj;
   };
-
-  void forward_chunk(const nn::Compute& compute, float* hidden, std::size_t tokens, Cache& cache) const;
 
   TextConfig config_;
   nn::AttentionShape heads_;
