@@ -21,6 +21,10 @@ struct JsonLimits {
 Result<nlohmann::json> parse_json(std::string_view text, std::string_view source,
                                   const JsonLimits& limits = {});
 
+/// The same with objects that keep their members in the text's order.
+Result<nlohmann::ordered_json> parse_ordered_json(std::string_view text, std::string_view source,
+                                                  const JsonLimits& limits = {});
+
 /// Reads and parses a file. Errors: as parse_json, kNotFound, kIo.
 Result<nlohmann::json> read_json_file(const std::filesystem::path& path, const JsonLimits& limits = {});
 

@@ -43,7 +43,7 @@ class Matcher {
   /// Whether the answer is complete: an end-of-sequence token may come, or came.
   [[nodiscard]] bool can_end() const;
   /// Whether an end-of-sequence token was accepted.
-  [[nodiscard]] bool ended() const { return ended_; }
+  [[nodiscard]] bool ended() const { return state().empty(); }
   /// Whether the answer is complete and nothing but an end-of-sequence token may come.
   [[nodiscard]] bool must_end() const;
 
@@ -56,13 +56,13 @@ class Matcher {
 
  private:
   friend class JumpPlanner;
-  [[nodiscard]] FrameSpan state() const;
+  [[nodiscard]] FrameSpan state() const { return FrameSpan(frames_).subspan(starts_.back()); }
 
   TokenGrammar::Pointer grammar_;
-  // Every state since the start, one behind the other; starts_[i] is where the state after i steps begins.
+  // Every state since the start, one behind the other; starts_[i] is where the state after i steps begins. That
+  // after an end-of-sequence token is empty.
   std::vector<Frame> frames_;
   std::vector<std::uint32_t> starts_;
-  bool ended_ = false;
 };
 
 /// What jump-forward does: the answer's ids become the first `keep` of those emitted, then `append`.

@@ -49,7 +49,7 @@ class TokenGrammar {
 
   /// Fills `mask` for a state; returns the number of bits set.
   std::size_t fill_mask(FrameSpan state, std::span<std::uint64_t> mask) const;
-  [[nodiscard]] Mask compute(Key key) const;
+  [[nodiscard]] Mask compute(const Key& key) const;
 
   Grammar::Pointer grammar_;
   TokenVocabulary::Pointer vocabulary_;
