@@ -39,7 +39,7 @@ Result<std::vector<image::Image>> read_pictures(const std::vector<std::string>& 
   return pictures;
 }
 
-Result<void> dump_tensors(const std::string& path, const engine::Generation& generation,
+Result<void> dump_tensors(const std::string& path, const engine::Generated& generation,
                           const models::smolvlm::Config& config) {
   const auto& tensors = generation.tensors;
   const std::size_t side = config.vision.image_size;
@@ -57,13 +57,13 @@ Result<void> dump_tensors(const std::string& path, const engine::Generation& gen
   return tensor::write_safetensors(path, list);
 }
 
-std::string to_json(const engine::Generation& generation, double load_ms) {
+std::string to_json(const engine::Generated& generation, double load_ms) {
   const double total_ms =
       load_ms + generation.image_ms + generation.vision_ms + generation.prefill_ms + generation.decode_ms;
   nlohmann::ordered_json json{{"prompt_tokens", generation.prompt_tokens},
                               {"token_ids", generation.token_ids},
                               {"text", generation.text},
-                              {"finish_reason", generation.stopped ? "stop" : "length"},
+                              {"finish_reason", generation.finish_reason == engine::FinishReason::kStop ? "stop" : "length"},
                               {"timings",
                                {{"load_ms", load_ms},
                                 {"image_ms", generation.image_ms},

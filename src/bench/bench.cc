@@ -22,7 +22,7 @@
 namespace fovea::bench {
 namespace {
 
-using engine::Generation;
+using Generation = engine::Generated;
 using engine::Generator;
 using models::smolvlm::Cache;
 

@@ -1,40 +1,27 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
-#include "base/worker_team.h"
+#include "engine/generation.h"
+#include "engine/loaded_model.h"
+#include "engine/prompt.h"
 #include "image/image.h"
-#include "models/smolvlm/model.h"
-#include "nn/compute.h"
-#include "text/tokenizer.h"
 
 namespace fovea::engine {
-
-struct GeneratorOptions {
-  models::smolvlm::LoadOptions model;
-  std::size_t threads = 0;  ///< 0: one for every processor this process may use
-  Pinning pinning = Pinning::kWholeMachine;
-  bool lock_memory = false;  ///< keep the weights in memory
-  bool huge_pages = false;   ///< under the weights, where the system can
-  /// Told, in a sentence, when the system refuses one of the two; the model works without.
-  std::function<void(const std::string&)> warn = {};
-};
 
 struct GenerateOptions {
   std::size_t max_new_tokens = 256;
   bool ignore_eos = false;    ///< the end-of-sequence ids are never selected
-  bool keep_tensors = false;  ///< fill Generation::tensors
+  bool keep_tensors = false;  ///< compute the intermediate values too
 };
 
 /// Intermediate values, for comparison with a reference.
@@ -45,12 +32,7 @@ struct GenerationTensors {
   std::size_t frames = 0;
 };
 
-struct Generation {
-  std::size_t prompt_tokens = 0;        ///< after image expansion
-  std::vector<std::int32_t> token_ids;  ///< the new tokens, the end-of-sequence token included
-  std::string text;                     ///< special tokens left out, not stripped
-  bool stopped = false;                 ///< an end-of-sequence token ended it, not the limit
-  double image_ms = 0, vision_ms = 0, prefill_ms = 0, decode_ms = 0;
+struct Generated : Generation {
   GenerationTensors tensors;
 };
 
@@ -61,7 +43,8 @@ struct Score {
   std::vector<float> logits;          ///< [answer, vocab_size]: row i predicts token i of the answer
 };
 
-/// One model with its tokenizer and threads, answering one question at a time. Not thread-safe.
+/// One model answering one question at a time on its caller's thread, for tools. Every answer is computed
+/// from scratch by a scheduler of its own (scheduler.h), as a server computes it. Not thread-safe.
 class Generator {
  public:
   /// Loads a Hugging Face directory. Errors: kNotFound, kIo, kInvalidModel, kUsage (FOVEA_ISA).
@@ -70,8 +53,8 @@ class Generator {
 
   /// Greedy answer to one user turn: the pictures, then the prompt.
   /// Errors: kContextExceeded when the prompt leaves no room for an answer, kInvalidArgument.
-  Result<Generation> generate(std::span<const image::Image> pictures, std::string_view prompt,
-                              const GenerateOptions& options);
+  Result<Generated> generate(std::span<const image::Image> pictures, std::string_view prompt,
+                             const GenerateOptions& options);
 
   /// Teacher forcing: what the model predicts for each token of `answer`, given the pictures, the prompt and
   /// the tokens of the answer before it, all in one pass. Errors: kContextExceeded when the answer has no
@@ -79,36 +62,23 @@ class Generator {
   Result<Score> score(std::span<const image::Image> pictures, std::string_view prompt,
                       std::span<const std::int32_t> answer);
 
-  [[nodiscard]] const models::smolvlm::Config& config() const { return model_->config(); }
-  [[nodiscard]] const text::Tokenizer& tokenizer() const { return tokenizer_; }
+  [[nodiscard]] const models::smolvlm::Config& config() const { return loaded_->config(); }
+  [[nodiscard]] const text::Tokenizer& tokenizer() const { return loaded_->tokenizer(); }
   /// Shows every product's input to `observer`, which outlives the generator or is taken away with null.
-  void observe(nn::InputObserver* observer) { compute_.observer = observer; }
+  void observe(nn::InputObserver* observer) { loaded_->compute().observer = observer; }
   /// The parts that generate() works with, for measuring them alone; not while generate() runs.
-  [[nodiscard]] const models::smolvlm::Model& model() const { return *model_; }
-  [[nodiscard]] const nn::Compute& compute() const { return compute_; }
+  [[nodiscard]] const models::smolvlm::Model& model() const { return loaded_->model(); }
+  [[nodiscard]] const nn::Compute& compute() const { return loaded_->compute(); }
 
  private:
-  Generator(std::unique_ptr<models::smolvlm::Model> model, text::Tokenizer tokenizer,
-            const kernels::Kernels& kernels, const GeneratorOptions& options);
+  explicit Generator(std::unique_ptr<LoadedModel> loaded) : loaded_(std::move(loaded)) {}
 
-  struct Prompt {
-    std::vector<std::int32_t> ids;
-    std::vector<image::Image> frames;
-  };
-  /// kContextExceeded unless a prompt of so many tokens leaves room for an answer.
-  [[nodiscard]] Result<void> check_context(std::size_t prompt_tokens) const;
   Result<Prompt> build_prompt(std::span<const image::Image> pictures, std::string_view prompt);
-  std::vector<float> encode_frames(std::span<const image::Image> frames, GenerationTensors* tensors);
+  std::vector<float> encode_frames(const Prompt& prompt, GenerationTensors* tensors);
   std::vector<float> embed(std::span<const std::int32_t> ids, std::span<const float> image_features) const;
-  [[nodiscard]] bool is_eos(std::int32_t id) const {
-    return std::ranges::count(config().eos_token_ids, id) != 0;
-  }
-  std::int32_t select(std::span<const float> logits, bool ignore_eos) const;
+  void fill_tensors(const Prompt& prompt, GenerationTensors& tensors);
 
-  std::unique_ptr<models::smolvlm::Model> model_;
-  text::Tokenizer tokenizer_;
-  WorkerTeam team_;
-  nn::Compute compute_;
+  std::unique_ptr<LoadedModel> loaded_;
 };
 
 }  // namespace fovea::engine

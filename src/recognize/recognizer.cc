@@ -44,13 +44,13 @@ Result<nlohmann::ordered_json> Recognizer::read_fields(const Request& request, T
   Stopwatch watch;
   FOVEA_TRY(const image::Image picture, image::decode_image(request.bytes, limits_));
   const double decode_image_ms = watch.lap_ms();
-  FOVEA_TRY(const engine::Generation generation,
+  FOVEA_TRY(const engine::Generated generation,
             generator_->generate({&picture, 1}, task->prompt, {.max_new_tokens = task->max_new_tokens}));
   timings.image_ms = decode_image_ms + generation.image_ms;
   timings.vision_ms = generation.vision_ms;
   timings.prefill_ms = generation.prefill_ms;
   timings.decode_ms = generation.decode_ms;
-  if (!generation.stopped) {
+  if (generation.finish_reason == engine::FinishReason::kLength) {
     return fail(
         ErrorCode::kInvalidOutput,
         fmt::format("the model's answer did not end within {} tokens; it begins: {}",

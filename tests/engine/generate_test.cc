@@ -32,7 +32,7 @@ TEST_F(GenerateTest, TheSameQuestionHasTheSameAnswerEveryTime) {
   ASSERT_TRUE(first.has_value() && second.has_value());
   EXPECT_EQ(first->token_ids, second->token_ids);
   EXPECT_EQ(first->token_ids.size(), 12U);
-  EXPECT_FALSE(first->stopped);
+  EXPECT_FALSE(first->finish_reason == FinishReason::kStop);
 }
 
 TEST_F(GenerateTest, AnswersAQuestionWithoutAPictureAndOneWithTwo) {

@@ -79,40 +79,56 @@ void VisionTower::encode(const nn::Compute& compute, const float* pixels, std::s
   const std::size_t frame_features =
       config_.patches() / (scale_factor_ * scale_factor_) * connector_.weight.rows();
   for (std::size_t first = 0; first < frames; first += batch) {
-    encode_batch(compute, pixels + first * frame_pixels, std::min(batch, frames - first),
-                 features + first * frame_features);
+    Pass pass(*this, pixels + first * frame_pixels, std::min(batch, frames - first));
+    while (!pass.finished()) pass.step(compute);
+    std::copy_n(pass.features(), pass.frames() * frame_features, features + first * frame_features);
   }
 }
 
-void VisionTower::encode_batch(const nn::Compute& compute, const float* pixels, std::size_t frames,
-                               float* features) const {
-  const std::size_t rows = frames * config_.patches();
-  const std::size_t size = rows * config_.hidden_size;
-  const nn::AttentionShape heads{.heads = config_.num_attention_heads,
-                                 .key_value_heads = config_.num_attention_heads,
-                                 .head_dim = config_.hidden_size / config_.num_attention_heads};
-  tensor::Buffer<float> hidden(size), mixed(size), q(size), k(size), v(size);
-  tensor::Buffer<float> inner(rows * config_.intermediate_size);
-  nn::Activations input;
-
-  embed_patches(compute, pixels, frames, hidden.data());
-  for (const Block& block : blocks_) {
-    const nn::Precision precision = block.q_proj.weight.precision();
-    input.assign(compute, precision, block.layer_norm1, hidden.data(), rows);
-    nn::linear(compute, input,
-               {{block.q_proj, q.data()}, {block.k_proj, k.data()}, {block.v_proj, v.data()}});
-    nn::bidirectional_attention(compute, heads, precision, q.data(), k.data(), v.data(), frames,
-                                config_.patches(), mixed.data());
-    input.assign(compute, precision, mixed.data(), rows, config_.hidden_size);
-    nn::linear(compute, input, {{block.out_proj, hidden.data(), nn::Epilogue::kAdd}});
-
-    input.assign(compute, precision, block.layer_norm2, hidden.data(), rows);
-    nn::linear(compute, input, {{block.fc1, inner.data(), nn::Epilogue::kGeluTanh}});
-    input.assign(compute, precision, inner.data(), rows, config_.intermediate_size);
-    nn::linear(compute, input, {{block.fc2, hidden.data(), nn::Epilogue::kAdd}});
+VisionTower::Pass::Pass(const VisionTower& tower, const float* pixels, std::size_t frames)
+    : tower_(&tower), pixels_(pixels), frames_(frames) {
+  const std::size_t rows = frames * tower.config_.patches();
+  for (auto* buffer : {&hidden_, &mixed_, &q_, &k_, &v_}) {
+    *buffer = tensor::Buffer<float>(rows * tower.config_.hidden_size);
   }
-  nn::layer_norm(compute, post_layernorm_, hidden.data(), rows, hidden.data());
-  connect(compute, hidden.data(), frames, features);
+  inner_ = tensor::Buffer<float>(rows * tower.config_.intermediate_size);
+  const std::size_t tokens = rows / (tower.scale_factor_ * tower.scale_factor_);
+  features_ = tensor::Buffer<float>(tokens * tower.connector_.weight.rows());
+}
+
+void VisionTower::Pass::step(const nn::Compute& compute) {
+  const VisionConfig& config = tower_->config_;
+  const std::size_t rows = frames_ * config.patches();
+  float* hidden = hidden_.data();
+  const std::size_t step = next_step_++;
+  if (step == 0) {
+    tower_->embed_patches(compute, pixels_, frames_, hidden);
+    return;
+  }
+  if (finished()) {
+    nn::layer_norm(compute, tower_->post_layernorm_, hidden, rows, hidden);
+    tower_->connect(compute, hidden, frames_, features_.data());
+    return;
+  }
+  const Block& block = tower_->blocks_[(step - 1) / 2];
+  const nn::Precision precision = block.q_proj.weight.precision();
+  if (step % 2 != 0) {
+    const nn::AttentionShape heads{.heads = config.num_attention_heads,
+                                   .key_value_heads = config.num_attention_heads,
+                                   .head_dim = config.hidden_size / config.num_attention_heads};
+    input_.assign(compute, precision, block.layer_norm1, hidden, rows);
+    nn::linear(compute, input_,
+               {{block.q_proj, q_.data()}, {block.k_proj, k_.data()}, {block.v_proj, v_.data()}});
+    nn::bidirectional_attention(compute, heads, precision, q_.data(), k_.data(), v_.data(), frames_,
+                                config.patches(), mixed_.data());
+    input_.assign(compute, precision, mixed_.data(), rows, config.hidden_size);
+    nn::linear(compute, input_, {{block.out_proj, hidden, nn::Epilogue::kAdd}});
+  } else {
+    input_.assign(compute, precision, block.layer_norm2, hidden, rows);
+    nn::linear(compute, input_, {{block.fc1, inner_.data(), nn::Epilogue::kGeluTanh}});
+    input_.assign(compute, precision, inner_.data(), rows, config.intermediate_size);
+    nn::linear(compute, input_, {{block.fc2, hidden, nn::Epilogue::kAdd}});
+  }
 }
 
 void VisionTower::embed_patches(const nn::Compute& compute, const float* pixels, std::size_t frames,

@@ -29,6 +29,30 @@ class VisionTower {
   /// not depend on the frames beside it.
   void encode(const nn::Compute& compute, const float* pixels, std::size_t frames, float* features) const;
 
+  /// The way of some frames through the tower in short steps, so that other work can be done between them.
+  class Pass {
+   public:
+    /// pixels [frames, 3, T, T]. The tower outlives the pass.
+    Pass(const VisionTower& tower, const float* pixels, std::size_t frames);
+    /// Does the next step: the embedding, one half of a block, or the connector. Not after the last.
+    void step(const nn::Compute& compute);
+    [[nodiscard]] bool finished() const { return next_step_ == tower_->steps(); }
+    [[nodiscard]] std::size_t frames() const { return frames_; }
+    /// [frames, tokens_per_frame, text hidden_size], when finished.
+    [[nodiscard]] const float* features() const { return features_.data(); }
+
+   private:
+    const VisionTower* tower_;
+    const float* pixels_;
+    std::size_t frames_;
+    std::size_t next_step_ = 0;
+    tensor::Buffer<float> hidden_, mixed_, q_, k_, v_, inner_, features_;
+    nn::Activations input_;
+  };
+
+  /// Steps of a pass, all about equally long but the first and the last.
+  [[nodiscard]] std::size_t steps() const { return 2 * blocks_.size() + 2; }
+
  private:
   struct Block {
     nn::LayerNorm layer_norm1, layer_norm2;
@@ -36,8 +60,6 @@ class VisionTower {
     nn::Linear fc1, fc2;
   };
 
-  void encode_batch(const nn::Compute& compute, const float* pixels, std::size_t frames,
-                    float* features) const;
   void embed_patches(const nn::Compute& compute, const float* pixels, std::size_t frames,
                      float* hidden) const;
   void connect(const nn::Compute& compute, const float* hidden, std::size_t frames, float* features) const;
