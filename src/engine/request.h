@@ -20,7 +20,7 @@ struct SamplingOptions {
   std::size_t top_k = 0;   ///< of so many most likely tokens; 0: of all
   std::uint64_t seed = 0;  ///< the same seed and request give the same answer
   /// Texts that end an answer where they appear; they are not part of it.
-  std::vector<std::string> stop;
+  std::vector<std::string> stop = {};
   bool ignore_eos = false;       ///< the end-of-sequence ids are never picked
   bool logprobs = false;         ///< fill Token::logprob and, top_logprobs of them, Token::alternatives
   std::size_t top_logprobs = 0;  ///< at most kMostTopLogprobs
