@@ -39,7 +39,10 @@ std::int32_t nth_bit(const std::vector<std::uint64_t>& mask, std::size_t n) {
 class Walk {
  public:
   Walk(const Vocabulary& vocabulary, TokenGrammar::Pointer grammar, RandomSchemas& random)
-      : vocabulary_(vocabulary), matcher_(std::move(grammar)), random_(random), mask_(vocabulary.tokens->mask_words()) {}
+      : vocabulary_(vocabulary),
+        matcher_(std::move(grammar)),
+        random_(random),
+        mask_(vocabulary.tokens->mask_words()) {}
 
   std::string run(bool jump) {
     while (!matcher_.ended()) {
@@ -65,7 +68,8 @@ class Walk {
     EXPECT_EQ(accepted, test::bit(mask_, token)) << text() << " then " << token;
     if (accepted) matcher_.rollback(1);
     EXPECT_EQ(matcher_.steps(), ids_.size());
-    for (const std::int32_t eos : vocabulary_.tokens->eos_ids()) EXPECT_EQ(test::bit(mask_, eos), matcher_.can_end());
+    for (const std::int32_t eos : vocabulary_.tokens->eos_ids())
+      EXPECT_EQ(test::bit(mask_, eos), matcher_.can_end());
   }
 
   void jump() {
