@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "base/shorten.h"
@@ -54,16 +55,19 @@ Result<TypeSet> named_type(const Json& name, std::string_view pointer) {
   return refuse(pointer, "type", "expected the name of a JSON type or a list of such names");
 }
 
-/// The values of const or enum; nothing where there is neither.
-std::optional<std::vector<Json>> finite_values(const Json& schema) {
-  if (schema.contains("const")) return std::vector<Json>{schema["const"]};
-  if (!schema.contains("enum") || !schema["enum"].is_array()) return std::nullopt;
-  return std::vector<Json>(schema["enum"].begin(), schema["enum"].end());
-}
-
-/// Equality as JSON Schema has it: 1 is 1.0, and members have no order.
-bool same_value(const Json& a, const Json& b) {
-  return nlohmann::json(a) == nlohmann::json(b);
+/// The values of const or enum in some order; nothing where there is neither. Compared as JSON Schema does: 1 is
+/// 1.0, and members have no order.
+std::optional<std::vector<nlohmann::json>> finite_values(const Json& schema) {
+  std::vector<nlohmann::json> values;
+  if (schema.contains("const")) {
+    values.emplace_back(schema["const"]);
+  } else if (schema.contains("enum") && schema["enum"].is_array()) {
+    for (const Json& value : schema["enum"]) values.emplace_back(value);
+  } else {
+    return std::nullopt;
+  }
+  std::sort(values.begin(), values.end());
+  return values;
 }
 
 const Json* resolve(const Json* schema, const Json& root) {
@@ -77,7 +81,7 @@ const Json* resolve(const Json* schema, const Json& root) {
 TypeSet possible_types(const Json& schema) {
   if (const auto values = finite_values(schema)) {
     TypeSet types = 0;
-    for (const Json& value : *values) types |= type_of(value);
+    for (const nlohmann::json& value : *values) types |= type_of(Json(value));
     return types;
   }
   const Result<Types> types = read_types(schema, "");
@@ -87,10 +91,10 @@ TypeSet possible_types(const Json& schema) {
 bool no_common_value(const Json& a, const Json& b) {
   const auto values = finite_values(a);
   const auto others = finite_values(b);
-  if (!values || !others || values->size() * others->size() > 10'000) return false;
-  return std::ranges::none_of(*values, [&](const Json& value) {
-    return std::ranges::any_of(*others, [&](const Json& other) { return same_value(value, other); });
-  });
+  if (!values || !others) return false;
+  std::vector<nlohmann::json> common;
+  std::set_intersection(values->begin(), values->end(), others->begin(), others->end(), std::back_inserter(common));
+  return common.empty();
 }
 
 /// The schema of a property that an object must have; null where it need not have it.
