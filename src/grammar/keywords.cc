@@ -18,9 +18,9 @@ constexpr std::array kAnnotations = {"title",   "description", "default",  "exam
 
 struct TypeKeywords {
   TypeSet type;
-  std::initializer_list<std::string_view> keywords;
+  std::array<std::string_view, 5> keywords;  // the rest empty, which no keyword is
 };
-const std::array kTypeKeywords = {
+constexpr std::array kTypeKeywords = {
     TypeKeywords{kString, {"minLength", "maxLength", "pattern", "format"}},
     TypeKeywords{kInteger | kNumber, {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}},
     TypeKeywords{kArray, {"items", "prefixItems", "minItems", "maxItems", "uniqueItems"}},
