@@ -69,7 +69,7 @@ Result<void> Database::configure(const Options& options) {
       execute("PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF;"));
   if (options.read_only) return {};
 
-  FOVEA_CHECK_OK(use_log());
+  FOVEA_CHECK_OK(use_log(options.busy_timeout));
   if (options.max_bytes != 0) {
     FOVEA_TRY(const std::int64_t page, pragma("page_size"));
     const std::uint64_t pages =
@@ -83,17 +83,25 @@ Result<void> Database::configure(const Options& options) {
   return {};
 }
 
-Result<void> Database::use_log() {
-  // The change wants the file for itself and does not wait for it, so it is asked for only where it is one.
+Result<void> Database::use_log(std::chrono::milliseconds patience) {
   const auto mode = [this](const char* sql) -> Result<std::string> {
     FOVEA_TRY(Statement statement, prepare(sql));
     FOVEA_TRY(const bool row, statement.step());
     return std::string(row ? statement.text(0) : "");
   };
-  FOVEA_TRY(const std::string present, mode("PRAGMA journal_mode"));
-  if (present == "wal") return {};
-  FOVEA_CHECK_OK(mode("PRAGMA journal_mode = WAL"));
-  return {};
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    FOVEA_TRY(const std::string present, mode("PRAGMA journal_mode"));
+    if (present == "wal") return {};
+    const Result<std::string> changed = mode("PRAGMA journal_mode = WAL");
+    if (changed) return {};
+    if (changed.error().code != ErrorCode::kUnavailable || std::chrono::steady_clock::now() >= deadline) {
+      return std::unexpected(changed.error());
+    }
+    // Others create the file at the same time. The change does not wait for them, whatever the busy timeout,
+    // for it has read the file by then; the beginning of a transaction does.
+    FOVEA_CHECK_OK(execute("BEGIN IMMEDIATE; COMMIT;"));
+  }
 }
 
 Result<void> Database::migrate(const Options& options) {

@@ -167,7 +167,7 @@ class Database {
       : connection_(connection), path_(std::move(path)) {}
 
   Result<void> configure(const Options& options);
-  Result<void> use_log();
+  Result<void> use_log(std::chrono::milliseconds patience);
   Result<void> migrate(const Options& options);
   Result<std::int64_t> pragma(const std::string& name);
 
