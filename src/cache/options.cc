@@ -149,7 +149,9 @@ Result<DatabaseOptions> parse_database(std::string_view text) {
   if (text.empty())
     return fail(ErrorCode::kUsage, "the database: expected a file, a URL or none, found nothing");
   if (text == "none") return DatabaseOptions{};
-  if (text.starts_with("sqlite:")) text.remove_prefix(7);
+  if (text.starts_with("sqlite:") && text.size() > 7) {
+    return SqliteOptions{.path = std::filesystem::path(text.substr(7))};
+  }
   const bool url = text.starts_with("postgres://") || text.starts_with("postgresql://");
   const bool words = !text.contains('/') && text.contains('=');
   if (url || words || (text.contains("host=") && text.contains("dbname="))) {
