@@ -22,6 +22,8 @@ const char* error_name(ErrorCode code) {
       return "invalid_json";
     case ErrorCode::kInvalidModel:
       return "invalid_model";
+    case ErrorCode::kDamaged:
+      return "damaged";
     case ErrorCode::kInvalidOutput:
       return "invalid_output";
     case ErrorCode::kOverloaded:
@@ -65,6 +67,7 @@ int http_status(ErrorCode code) {
     case ErrorCode::kDeadline:
       return 504;
     case ErrorCode::kInvalidModel:
+    case ErrorCode::kDamaged:
     case ErrorCode::kIo:
     case ErrorCode::kInternal:
       return 500;

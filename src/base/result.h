@@ -18,6 +18,7 @@ enum class ErrorCode {
   kContextExceeded,   ///< prompt plus answer do not fit the model's context
   kInvalidJson,       ///< JSON that is malformed, too deep, or repeats a key
   kInvalidModel,      ///< a checkpoint that is damaged, incomplete or of an unknown architecture
+  kDamaged,           ///< a file or database that this program keeps is damaged
   kInvalidOutput,     ///< the model's answer does not have the form that the task asks for
   kOverloaded,        ///< as many requests wait as may; waiting helps
   kUnavailable,       ///< cannot be served now (draining, still loading); another instance may
