@@ -20,6 +20,7 @@ namespace {
 /// FOVEA_MAX_NEW_TOKENS.
 void name_environment_variables(CLI::App& app) {
   for (CLI::App* command : app.get_subcommands({})) {
+    name_environment_variables(*command);
     for (CLI::Option* option : command->get_options()) {
       if (option->get_lnames().empty() || option == command->get_help_ptr()) continue;
       std::string variable = "FOVEA_" + option->get_lnames().front();

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -15,7 +14,7 @@
 #include "progress.h"
 #include "recognize/recognizer.h"
 #include "registry/locate.h"
-#include "tasks/task.h"
+#include "tasks/task_set.h"
 
 namespace fovea::cli {
 namespace {
@@ -25,7 +24,7 @@ namespace fs = std::filesystem;
 struct RecognizeArguments {
   ModelOptions model;
   std::vector<std::string> inputs;
-  std::string task;
+  TaskOptions task;
   bool json = false;
 };
 
@@ -117,13 +116,14 @@ recognize::Recognition recognize_file(recognize::Recognizer& recognizer, const s
 }
 
 Result<int> run_recognize(const RecognizeArguments& arguments) {
-  FOVEA_TRY(const tasks::Task* task, tasks::require_task(arguments.task, ErrorCode::kUsage));
+  FOVEA_TRY(const auto known_tasks, arguments.task.load());
+  FOVEA_TRY(const tasks::Task* task, known_tasks->require(arguments.task.name, ErrorCode::kUsage));
   const auto options = arguments.model.generator_options();
   FOVEA_TRY(const auto directory, registry::locate_model(arguments.model.model));
   std::size_t failed_folders = 0;
   const auto files = expand_inputs(arguments.inputs, failed_folders);
   if (files.empty()) return 1;
-  FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options));
+  FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options, {}, known_tasks));
   const Table table(*task, files);
   Progress progress(files.size());
   if (!arguments.json) table.print_header();
@@ -157,11 +157,7 @@ void add_recognize(CLI::App& app, Action& action) {
                    "Pictures, folders of pictures, or - for a picture on standard input")
       ->required()
       ->type_name("FILES|DIRS|-");
-  arguments->task = "trading-card";
-  command
-      ->add_option("--task", arguments->task,
-                   "What to ask: " + fmt::format("{}", fmt::join(tasks::task_names(), ", ")))
-      ->capture_default_str();
+  arguments->task.add_to(*command);
   arguments->model.model = kDefaultModel;
   arguments->model.add_to(*command, /*model_required=*/false);
   command->add_flag("--json", arguments->json, "Print one JSON object for each picture");

@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "image/decode.h"
-#include "tasks/task.h"
+#include "tasks/task_set.h"
 
 namespace fovea::evaluate {
 namespace {
@@ -90,7 +90,7 @@ Result<Evaluation> evaluate(recognize::Backend& backend, const std::string& task
   if (examples.empty()) return fail(ErrorCode::kInvalidArgument, "the manifest names no pictures");
   Evaluation evaluation;
   evaluation.model = backend.models().front().id;
-  if (const tasks::Task* known = tasks::find_task(task)) {
+  if (const tasks::Task* known = tasks::builtin_tasks()->find(task)) {
     for (const tasks::Field& field : known->fields) evaluation.fields.emplace_back(field.name, Count{});
   }
   std::vector<double> latencies;

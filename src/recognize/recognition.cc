@@ -16,6 +16,9 @@ nlohmann::ordered_json Recognition::to_json() const {
   json["timings"] = {{"queue_ms", timings.queue_ms},   {"image_ms", timings.image_ms},
                      {"vision_ms", timings.vision_ms}, {"prefill_ms", timings.prefill_ms},
                      {"decode_ms", timings.decode_ms}, {"total_ms", timings.total_ms}};
+  for (const tasks::Check& check : checks) json["checks"].push_back(check.to_json());
+  for (const catalog::Candidate& candidate : candidates) json["candidates"].push_back(candidate.to_json());
+  if (review_id) json["review_id"] = *review_id;
   return json;
 }
 

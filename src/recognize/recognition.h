@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -8,6 +9,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "catalog/candidate.h"
+#include "tasks/check.h"
 
 namespace fovea::recognize {
 
@@ -41,10 +44,14 @@ struct Recognition {
   std::string rule;                                                  ///< which routing rule chose the model
   std::string why;                                                   ///< the reason in words
   Timings timings;
+  std::vector<tasks::Check> checks;            ///< what the task's validators say of the fields
+  std::vector<catalog::Candidate> candidates;  ///< the catalogue's entries most like the fields, best first
+  std::optional<std::int64_t> review_id;       ///< set: the answer waits for a person's review
 
   [[nodiscard]] bool ok() const { return !error.has_value(); }
 
-  /// The object that `fovea recognize --json` prints and `POST /recognize` answers.
+  /// The object that `fovea recognize --json` prints and `POST /recognize` answers. `checks`, `candidates`
+  /// and `review_id` are there only where there are any.
   [[nodiscard]] nlohmann::ordered_json to_json() const;
 };
 

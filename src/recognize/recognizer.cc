@@ -6,21 +6,25 @@
 #include "base/request_id.h"
 #include "base/shorten.h"
 #include "registry/locate.h"
+#include "tasks/check.h"
+#include "tasks/normalise.h"
 #include "tasks/task.h"
 
 namespace fovea::recognize {
 
 Result<std::unique_ptr<Recognizer>> Recognizer::open(const std::filesystem::path& directory,
                                                      const engine::GeneratorOptions& options,
-                                                     const image::DecodeLimits& limits) {
+                                                     const image::DecodeLimits& limits,
+                                                     std::shared_ptr<const tasks::TaskSet> tasks) {
   FOVEA_TRY(auto generator, engine::Generator::open(directory, options));
   FOVEA_TRY(std::string version, registry::model_version(directory));
   ModelInfo model{.id = registry::model_name(directory), .version = std::move(version)};
-  return std::unique_ptr<Recognizer>(new Recognizer(std::move(generator), std::move(model), limits));
+  return std::unique_ptr<Recognizer>(
+      new Recognizer(std::move(generator), std::move(model), limits, std::move(tasks)));
 }
 
 bool Recognizer::has_task(const std::string& task) const {
-  return tasks::find_task(task) != nullptr;
+  return tasks_->find(task) != nullptr;
 }
 
 Recognition Recognizer::recognize(const Request& request) {
@@ -33,23 +37,25 @@ Recognition Recognizer::recognize(const Request& request) {
   recognition.model_version = model_.version;
   recognition.rule = "single";
   recognition.why = "the only model that is loaded";
-  auto fields = read_fields(request, recognition.timings);
-  if (fields) {
-    recognition.fields = std::move(*fields);
-  } else {
+  if (const auto task = tasks_->require(request.task, ErrorCode::kInvalidArgument); !task) {
+    recognition.error = task.error();
+  } else if (auto fields = read_fields(**task, request, recognition.timings); !fields) {
     recognition.error = std::move(fields).error();
+  } else {
+    recognition.fields = tasks::clean_fields(**task, std::move(*fields));
+    recognition.checks = tasks::check_reading(**task, recognition.fields);
   }
   recognition.timings.total_ms = watch.elapsed_ms();
   return recognition;
 }
 
-Result<nlohmann::ordered_json> Recognizer::read_fields(const Request& request, Timings& timings) {
-  FOVEA_TRY(const tasks::Task* task, tasks::require_task(request.task, ErrorCode::kInvalidArgument));
+Result<nlohmann::ordered_json> Recognizer::read_fields(const tasks::Task& task, const Request& request,
+                                                       Timings& timings) {
   Stopwatch watch;
   FOVEA_TRY(const image::Image picture, image::decode_image(request.bytes, limits_));
   const double decode_image_ms = watch.lap_ms();
   FOVEA_TRY(const engine::Generation generation,
-            generator_->generate({&picture, 1}, task->prompt, {.max_new_tokens = task->max_new_tokens}));
+            generator_->generate({&picture, 1}, task.prompt, {.max_new_tokens = task.max_new_tokens}));
   timings.image_ms = decode_image_ms + generation.image_ms;
   timings.vision_ms = generation.vision_ms;
   timings.prefill_ms = generation.prefill_ms;
@@ -60,7 +66,7 @@ Result<nlohmann::ordered_json> Recognizer::read_fields(const Request& request, T
         fmt::format("the model's answer did not end within {} tokens; it begins: {}",
                     generation.token_ids.size(), nlohmann::json(shorten(generation.text, 120)).dump()));
   }
-  return tasks::parse_answer(*task, generation.text);
+  return tasks::parse_answer(task, generation.text);
 }
 
 }  // namespace fovea::recognize

@@ -10,6 +10,7 @@
 #include "engine/generator.h"
 #include "image/decode.h"
 #include "recognize/recognition.h"
+#include "tasks/task_set.h"
 
 namespace fovea::recognize {
 
@@ -18,23 +19,30 @@ namespace fovea::recognize {
 class Recognizer : public Backend {
  public:
   /// Loads the checkpoint in `directory`. Errors: as engine::Generator::open.
-  static Result<std::unique_ptr<Recognizer>> open(const std::filesystem::path& directory,
-                                                  const engine::GeneratorOptions& options,
-                                                  const image::DecodeLimits& limits = {});
+  static Result<std::unique_ptr<Recognizer>> open(
+      const std::filesystem::path& directory, const engine::GeneratorOptions& options,
+      const image::DecodeLimits& limits = {},
+      std::shared_ptr<const tasks::TaskSet> tasks = tasks::builtin_tasks());
 
   Recognition recognize(const Request& request) override;
   [[nodiscard]] std::vector<ModelInfo> models() const override { return {model_}; }
   [[nodiscard]] bool has_task(const std::string& task) const override;
 
  private:
-  Recognizer(std::unique_ptr<engine::Generator> generator, ModelInfo model, const image::DecodeLimits& limits)
-      : generator_(std::move(generator)), model_(std::move(model)), limits_(limits) {}
+  Recognizer(std::unique_ptr<engine::Generator> generator, ModelInfo model, const image::DecodeLimits& limits,
+             std::shared_ptr<const tasks::TaskSet> tasks)
+      : generator_(std::move(generator)),
+        model_(std::move(model)),
+        limits_(limits),
+        tasks_(std::move(tasks)) {}
 
-  Result<nlohmann::ordered_json> read_fields(const Request& request, Timings& timings);
+  Result<nlohmann::ordered_json> read_fields(const tasks::Task& task, const Request& request,
+                                             Timings& timings);
 
   std::unique_ptr<engine::Generator> generator_;
   ModelInfo model_;
   image::DecodeLimits limits_;
+  std::shared_ptr<const tasks::TaskSet> tasks_;
 };
 
 }  // namespace fovea::recognize

@@ -1,4 +1,4 @@
-#include "tasks/task.h"
+#include "tasks/task_set.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@ using testing::HasSubstr;
 using Json = nlohmann::ordered_json;
 
 const Task& card() {
-  return *find_task("trading-card");
+  return *builtin_tasks()->find("trading-card");
 }
 
 Json card_answer() {
@@ -28,18 +28,6 @@ void expect_refused(const std::string& answer, const std::string& reason) {
   EXPECT_LT(fields.error().message.size(), 800U) << "a message is for people";
   // It goes into JSON answers itself.
   EXPECT_NO_THROW((void)Json(fields.error().message).dump());
-}
-
-TEST(TaskTest, TasksAreFoundByName) {
-  EXPECT_THAT(task_names(), testing::Contains("trading-card"));
-  for (const std::string& name : task_names()) {
-    ASSERT_NE(find_task(name), nullptr);
-    EXPECT_EQ(find_task(name)->name, name);
-    EXPECT_FALSE(find_task(name)->prompt.empty());
-    EXPECT_THAT(find_task(name)->prompt, testing::Not(HasSubstr("<image>")));
-  }
-  EXPECT_EQ(find_task("no-such-task"), nullptr);
-  EXPECT_EQ(find_task(""), nullptr);
 }
 
 TEST(ParseAnswerTest, AWholeAnswerGivesItsFieldsInTheTasksOrder) {
