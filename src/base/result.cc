@@ -24,6 +24,8 @@ const char* error_name(ErrorCode code) {
       return "invalid_json";
     case ErrorCode::kInvalidModel:
       return "invalid_model";
+    case ErrorCode::kDamaged:
+      return "damaged";
     case ErrorCode::kInvalidOutput:
       return "invalid_output";
     case ErrorCode::kUnavailable:
@@ -61,6 +63,7 @@ int http_status(ErrorCode code) {
     case ErrorCode::kUnavailable:
       return 503;
     case ErrorCode::kInvalidModel:
+    case ErrorCode::kDamaged:
     case ErrorCode::kIo:
     case ErrorCode::kInternal:
       return 500;

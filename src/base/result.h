@@ -19,6 +19,7 @@ enum class ErrorCode {
   kContextExceeded,   ///< prompt plus answer do not fit the model's context
   kInvalidJson,       ///< JSON that is malformed, too deep, or repeats a key
   kInvalidModel,      ///< a checkpoint that is damaged, incomplete or of an unknown architecture
+  kDamaged,           ///< a file or database that this program keeps is damaged
   kInvalidOutput,     ///< the model's answer does not have the form that the task asks for
   kUnavailable,       ///< cannot be served now; waiting helps (queue full, draining, still loading)
   kCancelled,         ///< the caller went away

@@ -29,6 +29,7 @@ const std::vector<Expected>& expected() {
       {ErrorCode::kContextExceeded, "context_exceeded", 422, 1},
       {ErrorCode::kInvalidJson, "invalid_json", 400, 1},
       {ErrorCode::kInvalidModel, "invalid_model", 500, 1},
+      {ErrorCode::kDamaged, "damaged", 500, 1},
       {ErrorCode::kInvalidOutput, "invalid_output", 422, 1},
       {ErrorCode::kUnavailable, "unavailable", 503, 1},
       {ErrorCode::kCancelled, "cancelled", 499, 1},
