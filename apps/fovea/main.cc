@@ -74,6 +74,9 @@ int run(int argc, char** argv) {
   fovea::cli::add_serve(app, action);
   fovea::cli::add_evaluate(app, action);
   fovea::cli::add_compare(app, action);
+  fovea::cli::add_tasks(app, action);
+  fovea::cli::add_catalog(app, action);
+  fovea::cli::add_reviews(app, action);
   fovea::cli::add_bench(app, action);
   fovea::cli::add_doctor(app, action);
   fovea::cli::add_generate(app, action);
