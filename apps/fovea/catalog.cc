@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "commands.h"
 #include "common.h"
@@ -113,14 +114,16 @@ Result<int> match(const CatalogArguments& arguments) {
   FOVEA_TRY(const tasks::Task* task, known_tasks->require(arguments.task.name, ErrorCode::kUsage));
   FOVEA_TRY(const auto fields, reading(*task, arguments.fields));
   FOVEA_TRY(auto catalogue, open_existing());
+  const Stopwatch watch;
   FOVEA_TRY(const auto candidates, catalogue->match(*task, fields, arguments.limit));
+  const double match_ms = watch.elapsed_ms();
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   for (const auto& candidate : candidates) {
     json.push_back(candidate.to_json());
     if (arguments.json) continue;
     fmt::print("{:.3f}  {}\n", candidate.score, dump(candidate.fields));
   }
-  if (arguments.json) fmt::print("{}\n", dump({{"candidates", json}}));
+  if (arguments.json) fmt::print("{}\n", dump({{"candidates", json}, {"match_ms", match_ms}}));
   if (!arguments.json && candidates.empty())
     fmt::print(stderr, "fovea: nothing in the catalogue is like it\n");
   return 0;
@@ -155,8 +158,7 @@ void add_catalog(CLI::App& app, Action& action) {
   matching->add_option("--field", arguments->fields, "What was read, once a field")
       ->required()
       ->type_name("NAME=VALUE")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   arguments->task.add_to(*matching, "The task whose fields they are");
   matching->add_option("--limit", arguments->limit, "Entries at most")
       ->capture_default_str()

@@ -45,6 +45,14 @@ void ModelOptions::add_to(CLI::App& command, bool model_required) {
                    "Ask for huge pages under the weights; a warning where the system refuses");
 }
 
+std::shared_ptr<catalog::Catalog> open_catalogue() {
+  auto catalogue = catalog::Catalog::open_existing(catalog::Catalog::default_path());
+  if (catalogue) return std::move(*catalogue);
+  fmt::print(stderr, "fovea: warning: readings are not compared with the catalogue: {}\n",
+             catalogue.error().message);
+  return nullptr;
+}
+
 void TaskOptions::add_to(CLI::App& command, const std::string& description) {
   command.add_option("--task", name, description + "; fovea tasks list tells what there is")
       ->capture_default_str()
@@ -57,6 +65,7 @@ void TaskOptions::add_paths_to(CLI::App& command) {
       .add_option("--tasks", paths,
                   "More tasks: files, or folders of .toml files; they replace others of the same name")
       ->delimiter(':')
+      ->allow_extra_args(false)
       ->type_name("DIR|FILE");
 }
 

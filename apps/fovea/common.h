@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "catalog/catalog.h"
 #include "engine/generator.h"
 #include "tasks/task_set.h"
 
@@ -34,6 +35,10 @@ struct ModelOptions {
 
   [[nodiscard]] engine::GeneratorOptions generator_options() const;
 };
+
+/// The user's catalogue, or null where there is none. One that cannot be opened is a warning: readings go on
+/// without it.
+std::shared_ptr<catalog::Catalog> open_catalogue();
 
 /// Options that every command with a task has.
 struct TaskOptions {

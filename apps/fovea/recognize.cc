@@ -124,6 +124,7 @@ Result<int> run_recognize(const RecognizeArguments& arguments) {
   const auto files = expand_inputs(arguments.inputs, failed_folders);
   if (files.empty()) return 1;
   FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options, {}, known_tasks));
+  recognizer->use_catalogue(open_catalogue());
   const Table table(*task, files);
   Progress progress(files.size());
   if (!arguments.json) table.print_header();

@@ -68,7 +68,8 @@ Result<int> list(const ReviewsArguments& arguments) {
     fmt::print("{:>6}  {:<9}  {}  {:<16}  {}\n        {}\n", review.id, reviews::state_name(review.state),
                review.created, review.task, dump(review.fields), review.reason);
   }
-  const nlohmann::ordered_json after = page.after ? nlohmann::ordered_json(*page.after) : nullptr;
+  const nlohmann::ordered_json after =
+      page.after ? nlohmann::ordered_json(*page.after) : nlohmann::ordered_json(nullptr);
   if (arguments.json) {
     fmt::print("{}\n", dump({{"reviews", all}, {"after", after}}));
   } else {

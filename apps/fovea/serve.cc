@@ -26,6 +26,7 @@ Result<void> run_serve(ServeArguments arguments) {
   FOVEA_TRY(const auto directory, registry::locate_model(arguments.model.model));
   FOVEA_TRY(const auto known_tasks, arguments.tasks.load());
   FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options, {}, known_tasks));
+  recognizer->use_catalogue(open_catalogue());
   arguments.server.handle_signals = true;
   arguments.server.task_names = known_tasks->names();
   server::Server server(*recognizer, arguments.server);

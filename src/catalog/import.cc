@@ -48,7 +48,7 @@ Result<Columns> read_header(const tasks::Task& task, const CsvRecord& header, co
     columns.names.push_back(name);
     columns.fields.push_back(task.find_field(lower(name)));
   }
-  if (std::ranges::count(columns.fields, nullptr) == std::ssize(columns.fields)) {
+  if (std::ranges::none_of(columns.fields, [](const tasks::Field* field) { return field != nullptr; })) {
     return bad(fmt::format("expected a header with some of the columns {}, found none of them", expected));
   }
   return columns;

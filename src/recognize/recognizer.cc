@@ -5,9 +5,8 @@
 #include "base/clock.h"
 #include "base/request_id.h"
 #include "base/shorten.h"
+#include "recognize/judge.h"
 #include "registry/locate.h"
-#include "tasks/check.h"
-#include "tasks/normalise.h"
 #include "tasks/task.h"
 
 namespace fovea::recognize {
@@ -42,8 +41,8 @@ Recognition Recognizer::recognize(const Request& request) {
   } else if (auto fields = read_fields(**task, request, recognition.timings); !fields) {
     recognition.error = std::move(fields).error();
   } else {
-    recognition.fields = tasks::clean_fields(**task, std::move(*fields));
-    recognition.checks = tasks::check_reading(**task, recognition.fields);
+    recognition.fields = std::move(*fields);
+    judge(**task, catalogue_.get(), recognition);
   }
   recognition.timings.total_ms = watch.elapsed_ms();
   return recognition;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "catalog/catalog.h"
 #include "engine/generator.h"
 #include "image/decode.h"
 #include "recognize/recognition.h"
@@ -23,6 +24,9 @@ class Recognizer : public Backend {
       const std::filesystem::path& directory, const engine::GeneratorOptions& options,
       const image::DecodeLimits& limits = {},
       std::shared_ptr<const tasks::TaskSet> tasks = tasks::builtin_tasks());
+
+  /// Compares what is read from now on with a catalogue.
+  void use_catalogue(std::shared_ptr<catalog::Catalog> catalogue) { catalogue_ = std::move(catalogue); }
 
   Recognition recognize(const Request& request) override;
   [[nodiscard]] std::vector<ModelInfo> models() const override { return {model_}; }
@@ -43,6 +47,7 @@ class Recognizer : public Backend {
   ModelInfo model_;
   image::DecodeLimits limits_;
   std::shared_ptr<const tasks::TaskSet> tasks_;
+  std::shared_ptr<catalog::Catalog> catalogue_;  // null: none
 };
 
 }  // namespace fovea::recognize

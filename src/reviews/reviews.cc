@@ -271,7 +271,7 @@ Result<Review> ReviewQueue::correct(std::int64_t id, const Json& fields, const D
                      .who = decider.who,
                      .reason = "",
                      .supersede = decider.supersede,
-                     .fields = fields});
+                     .fields = std::make_optional<Json>(fields)});
 }
 
 Result<Review> ReviewQueue::reject(std::int64_t id, const std::string& reason, const Decider& decider) {
