@@ -16,7 +16,7 @@ sqlite::Options database_options() {
   options.migrations = {R"sql(
 CREATE TABLE field(id INTEGER PRIMARY KEY, task TEXT NOT NULL, name TEXT NOT NULL, UNIQUE(task, name));
 CREATE TABLE value(id INTEGER PRIMARY KEY, field INTEGER NOT NULL, canonical TEXT NOT NULL,
-                   UNIQUE(field, canonical));
+                   in_similar INTEGER NOT NULL, UNIQUE(field, canonical));
 CREATE TABLE entry(id INTEGER PRIMARY KEY, task TEXT NOT NULL, fields TEXT NOT NULL, extra TEXT);
 CREATE INDEX entry_by_task ON entry(task);
 CREATE TABLE entry_value(value INTEGER NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY(value, entry)) WITHOUT ROWID;
@@ -35,10 +35,11 @@ Result<std::optional<std::int64_t>> find_field(sqlite::Database& database, std::
 
 Result<std::uint64_t> remove_entries(sqlite::Database& database, std::string_view task) {
   constexpr const char* kOfTask = "(SELECT id FROM field WHERE task = ?)";
-  FOVEA_CHECK_OK(database.run(fmt::format("INSERT INTO similar(similar, rowid, canonical) "
-                                          "SELECT 'delete', id, canonical FROM value WHERE field IN {}",
-                                          kOfTask),
-                              task));
+  FOVEA_CHECK_OK(database.run(
+      fmt::format("INSERT INTO similar(similar, rowid, canonical) "
+                  "SELECT 'delete', id, canonical FROM value WHERE in_similar = 1 AND field IN {}",
+                  kOfTask),
+      task));
   FOVEA_CHECK_OK(database.run(
       fmt::format("DELETE FROM entry_value WHERE value IN (SELECT id FROM value WHERE field IN {})", kOfTask),
       task));

@@ -127,7 +127,8 @@ class Writer {
     Writer writer(task);
     FOVEA_TRY(writer.entry_,
               database.prepare("INSERT INTO entry(task, fields, extra) VALUES(?, ?, ?) RETURNING id"));
-    FOVEA_TRY(writer.value_, database.prepare("INSERT INTO value(id, field, canonical) VALUES(?, ?, ?)"));
+    FOVEA_TRY(writer.value_,
+              database.prepare("INSERT INTO value(id, field, canonical, in_similar) VALUES(?, ?, ?, ?)"));
     FOVEA_TRY(writer.similar_, database.prepare("INSERT INTO similar(rowid, canonical) VALUES(?, ?)"));
     FOVEA_TRY(writer.link_, database.prepare("INSERT INTO entry_value(value, entry) VALUES(?, ?)"));
     FOVEA_TRY(auto last, database.prepare("SELECT coalesce(max(id), 0) FROM value"));
@@ -174,10 +175,9 @@ class Writer {
     if (!added) return found->second;
     const std::int64_t id = ++last_ * kFieldsAtMost + numbers_[field];
     found->second = id;
-    FOVEA_CHECK_OK(value_->run(id, numbers_[field], canonical));
-    if (task_->fields[field].match == tasks::Match::kSimilar) {
-      FOVEA_CHECK_OK(similar_->run(id, canonical));
-    }
+    const bool similar = task_->fields[field].match == tasks::Match::kSimilar;
+    FOVEA_CHECK_OK(value_->run(id, numbers_[field], canonical, similar));
+    if (similar) FOVEA_CHECK_OK(similar_->run(id, canonical));
     return id;
   }
 
