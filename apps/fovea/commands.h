@@ -17,6 +17,9 @@ void add_evaluate(CLI::App& app, Action& action);
 void add_compare(CLI::App& app, Action& action);
 void add_serve(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
+void add_tasks(CLI::App& app, Action& action);
+void add_catalog(CLI::App& app, Action& action);
+void add_reviews(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 
 }  // namespace fovea::cli

@@ -45,6 +45,36 @@ void ModelOptions::add_to(CLI::App& command, bool model_required) {
                    "Ask for huge pages under the weights; a warning where the system refuses");
 }
 
+std::shared_ptr<catalog::Catalog> open_catalogue() {
+  auto catalogue = catalog::Catalog::open_existing(catalog::Catalog::default_path());
+  if (catalogue) return std::move(*catalogue);
+  fmt::print(stderr, "fovea: warning: readings are not compared with the catalogue: {}\n",
+             catalogue.error().message);
+  return nullptr;
+}
+
+void TaskOptions::add_to(CLI::App& command, const std::string& description) {
+  command.add_option("--task", name, description + "; fovea tasks list tells what there is")
+      ->capture_default_str()
+      ->type_name("NAME");
+  add_paths_to(command);
+}
+
+void TaskOptions::add_paths_to(CLI::App& command) {
+  command
+      .add_option("--tasks", paths,
+                  "More tasks: files, or folders of .toml files; they replace others of the same name")
+      ->delimiter(':')
+      ->allow_extra_args(false)
+      ->type_name("DIR|FILE");
+}
+
+Result<std::shared_ptr<const tasks::TaskSet>> TaskOptions::load() const {
+  const auto all = tasks::task_paths(paths);
+  FOVEA_TRY(auto set, tasks::TaskSet::load(all));
+  return std::make_shared<const tasks::TaskSet>(std::move(set));
+}
+
 engine::GeneratorOptions ModelOptions::generator_options() const {
   engine::GeneratorOptions options{.model = {}, .threads = threads};
   if (!dtype.empty()) options.model.precision = nn::parse_precision(dtype);

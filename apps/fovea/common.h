@@ -1,10 +1,14 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
+#include "catalog/catalog.h"
 #include "engine/generator.h"
+#include "tasks/task_set.h"
 
 namespace fovea::cli {
 
@@ -30,6 +34,24 @@ struct ModelOptions {
   void add_to(CLI::App& command, bool model_required);
 
   [[nodiscard]] engine::GeneratorOptions generator_options() const;
+};
+
+/// The user's catalogue, or null where there is none. One that cannot be opened is a warning: readings go on
+/// without it.
+std::shared_ptr<catalog::Catalog> open_catalogue();
+
+/// Options that every command with a task has.
+struct TaskOptions {
+  std::string name = "trading-card";
+  std::vector<std::string> paths;
+
+  /// `--task` and add_paths_to().
+  void add_to(CLI::App& command, const std::string& description = "What to ask");
+  /// `--tasks` and its environment variable.
+  void add_paths_to(CLI::App& command);
+
+  /// All tasks there are: built in, the user's, and those of `--tasks`.
+  [[nodiscard]] Result<std::shared_ptr<const tasks::TaskSet>> load() const;
 };
 
 }  // namespace fovea::cli

@@ -12,7 +12,7 @@
 #include "evaluate/evaluate.h"
 #include "progress.h"
 #include "registry/locate.h"
-#include "tasks/task.h"
+#include "tasks/task_set.h"
 
 namespace fovea::cli {
 namespace {
@@ -21,7 +21,7 @@ struct CompareArguments {
   ModelOptions model;
   std::string reference;
   std::string reference_dtype;  // empty: as stored
-  std::string task = "trading-card";
+  TaskOptions task;
   std::string data;
   std::size_t limit = 0;           // 0: all
   std::size_t max_new_tokens = 0;  // 0: as the task says
@@ -55,7 +55,8 @@ void print_table(const CompareArguments& arguments, const evaluate::Agreement& a
 }
 
 Result<int> run_compare(const CompareArguments& arguments) {
-  FOVEA_TRY(const tasks::Task* task, tasks::require_task(arguments.task, ErrorCode::kUsage));
+  FOVEA_TRY(const auto known_tasks, arguments.task.load());
+  FOVEA_TRY(const tasks::Task* task, known_tasks->require(arguments.task.name, ErrorCode::kUsage));
   const auto options = arguments.model.generator_options();
   FOVEA_TRY(auto examples, evaluate::read_manifest(arguments.data));
   if (arguments.limit > 0) examples.resize(std::min(examples.size(), arguments.limit));
@@ -105,7 +106,7 @@ void add_compare(CLI::App& app, Action& action) {
       ->type_name("TYPE")
       ->check(CLI::IsMember({"f32", "bf16", "int8", "int4"}).description(""));
   arguments->model.add_to(*command, /*model_required=*/true);
-  command->add_option("--task", arguments->task, "What to ask")->capture_default_str();
+  arguments->task.add_to(*command);
   command->add_option("--data", arguments->data, "A folder with manifest.jsonl and its pictures")
       ->required()
       ->type_name("DIR");

@@ -12,16 +12,16 @@
 #include "common.h"
 #include "evaluate/paired.h"
 #include "progress.h"
-#include "recognize/recognizer.h"
+#include "recognize/service.h"
 #include "registry/locate.h"
-#include "tasks/task.h"
+#include "tasks/task_set.h"
 
 namespace fovea::cli {
 namespace {
 
 struct EvaluateArguments {
   ModelOptions model;
-  std::string task;
+  TaskOptions task;
   std::string data;
   bool json = false;
 };
@@ -60,7 +60,8 @@ void print_comparison(const evaluate::PairedComparison& pair) {
 }
 
 Result<int> run_evaluate(const EvaluateArguments& arguments) {
-  FOVEA_TRY(const tasks::Task* task, tasks::require_task(arguments.task, ErrorCode::kUsage));
+  FOVEA_TRY(const auto known_tasks, arguments.task.load());
+  FOVEA_TRY(const tasks::Task* task, known_tasks->require(arguments.task.name, ErrorCode::kUsage));
   const auto models = split(arguments.model.model);
   if (models.empty()) return fail(ErrorCode::kUsage, "--model names no model");
   const auto options = arguments.model.generator_options();
@@ -72,7 +73,8 @@ Result<int> run_evaluate(const EvaluateArguments& arguments) {
   std::vector<evaluate::Evaluation> evaluations;
   bool any_failed = false;
   for (const std::filesystem::path& directory : directories) {
-    FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options));
+    FOVEA_TRY(const auto service,
+              recognize::Service::open({.model = directory, .generator = options, .tasks = known_tasks}));
     Progress progress(examples.size());
     const auto after_each = [&](std::size_t done, const evaluate::Example&,
                                 const recognize::Recognition& answer) {
@@ -82,7 +84,7 @@ Result<int> run_evaluate(const EvaluateArguments& arguments) {
       }
       progress.show(done);
     };
-    FOVEA_TRY(auto evaluation, evaluate::evaluate(*recognizer, task->name, examples, after_each));
+    FOVEA_TRY(auto evaluation, evaluate::evaluate(*service, task->name, examples, after_each));
     progress.clear();
     any_failed = any_failed || evaluation.failed > 0;
     if (!arguments.json) print_table(evaluation);
@@ -109,8 +111,7 @@ Result<int> run_evaluate(const EvaluateArguments& arguments) {
 void add_evaluate(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<EvaluateArguments>();
   CLI::App* command = app.add_subcommand("evaluate", "Measure models on pictures whose truth is known");
-  arguments->task = "trading-card";
-  command->add_option("--task", arguments->task, "What to ask")->capture_default_str();
+  arguments->task.add_to(*command);
   arguments->model.model = kDefaultModel;
   arguments->model.add_to(*command, /*model_required=*/false);
   command->add_option("--data", arguments->data, "A folder with manifest.jsonl and its pictures")

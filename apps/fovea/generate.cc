@@ -60,17 +60,18 @@ Result<void> dump_tensors(const std::string& path, const engine::Generated& gene
 std::string to_json(const engine::Generated& generation, double load_ms) {
   const double total_ms =
       load_ms + generation.image_ms + generation.vision_ms + generation.prefill_ms + generation.decode_ms;
-  nlohmann::ordered_json json{{"prompt_tokens", generation.prompt_tokens},
-                              {"token_ids", generation.token_ids},
-                              {"text", generation.text},
-                              {"finish_reason", generation.finish_reason == engine::FinishReason::kStop ? "stop" : "length"},
-                              {"timings",
-                               {{"load_ms", load_ms},
-                                {"image_ms", generation.image_ms},
-                                {"vision_ms", generation.vision_ms},
-                                {"prefill_ms", generation.prefill_ms},
-                                {"decode_ms", generation.decode_ms},
-                                {"total_ms", total_ms}}}};
+  nlohmann::ordered_json json{
+      {"prompt_tokens", generation.prompt_tokens},
+      {"token_ids", generation.token_ids},
+      {"text", generation.text},
+      {"finish_reason", generation.finish_reason == engine::FinishReason::kStop ? "stop" : "length"},
+      {"timings",
+       {{"load_ms", load_ms},
+        {"image_ms", generation.image_ms},
+        {"vision_ms", generation.vision_ms},
+        {"prefill_ms", generation.prefill_ms},
+        {"decode_ms", generation.decode_ms},
+        {"total_ms", total_ms}}}};
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 

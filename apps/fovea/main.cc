@@ -20,6 +20,7 @@ namespace {
 /// FOVEA_MAX_NEW_TOKENS.
 void name_environment_variables(CLI::App& app) {
   for (CLI::App* command : app.get_subcommands({})) {
+    name_environment_variables(*command);
     for (CLI::Option* option : command->get_options()) {
       if (option->get_lnames().empty() || option == command->get_help_ptr()) continue;
       std::string variable = "FOVEA_" + option->get_lnames().front();
@@ -73,6 +74,9 @@ int run(int argc, char** argv) {
   fovea::cli::add_serve(app, action);
   fovea::cli::add_evaluate(app, action);
   fovea::cli::add_compare(app, action);
+  fovea::cli::add_tasks(app, action);
+  fovea::cli::add_catalog(app, action);
+  fovea::cli::add_reviews(app, action);
   fovea::cli::add_bench(app, action);
   fovea::cli::add_doctor(app, action);
   fovea::cli::add_generate(app, action);

@@ -13,7 +13,7 @@
 #include "evaluate/evaluate.h"
 #include "progress.h"
 #include "registry/locate.h"
-#include "tasks/task.h"
+#include "tasks/task_set.h"
 
 namespace fovea::cli {
 namespace {
@@ -24,12 +24,13 @@ struct QuantizeArguments {
   std::string weights = "int8";
   std::string vision_weights = "int8";
   std::string calibrate;  // empty: without
-  std::string task = "trading-card";
+  TaskOptions task;
   std::size_t limit = 64;
 };
 
 Result<compress::CalibrationData> calibration_data(const QuantizeArguments& arguments) {
-  FOVEA_TRY(const tasks::Task* task, tasks::require_task(arguments.task, ErrorCode::kUsage));
+  FOVEA_TRY(const auto known_tasks, arguments.task.load());
+  FOVEA_TRY(const tasks::Task* task, known_tasks->require(arguments.task.name, ErrorCode::kUsage));
   FOVEA_TRY(auto examples, evaluate::read_manifest(arguments.calibrate));
   compress::CalibrationData data{
       .pictures = {}, .prompt = task->prompt, .max_new_tokens = task->max_new_tokens};
@@ -83,7 +84,7 @@ void add_quantize(CLI::App& app, Action& action) {
       ->capture_default_str()
       ->type_name("N")
       ->check(CLI::Range(1, 1 << 20).description(""));
-  command->add_option("--task", arguments->task, "What to ask about them")->capture_default_str();
+  arguments->task.add_to(*command, "What to ask about them");
   command->callback([arguments, &action] {
     action = [arguments] {
       const auto done = run_quantize(*arguments);

@@ -1,21 +1,25 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <deque>
 #include <filesystem>
+#include <future>
 #include <iterator>
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/file.h"
+#include "base/request_id.h"
 #include "commands.h"
 #include "common.h"
 #include "progress.h"
-#include "recognize/recognizer.h"
+#include "recognize/service.h"
 #include "registry/locate.h"
-#include "tasks/task.h"
+#include "tasks/task_set.h"
 
 namespace fovea::cli {
 namespace {
@@ -25,7 +29,8 @@ namespace fs = std::filesystem;
 struct RecognizeArguments {
   ModelOptions model;
   std::vector<std::string> inputs;
-  std::string task;
+  TaskOptions task;
+  std::size_t concurrency = 4;
   bool json = false;
 };
 
@@ -106,31 +111,64 @@ class Table {
   std::size_t file_width_ = 4;
 };
 
-recognize::Recognition recognize_file(recognize::Recognizer& recognizer, const std::string& file,
-                                      const std::string& task) {
-  const auto bytes = read_input(file);
-  recognize::Request request{.request_id = "", .file = file, .bytes = {}, .task = task};
-  if (bytes) request.bytes = std::as_bytes(std::span(*bytes));
-  recognize::Recognition answer = recognizer.recognize(request);
-  if (!bytes) answer.error = bytes.error();
-  return answer;
+/// A picture on its way: its bytes, which must outlive the answer, and the answer.
+struct Reading {
+  std::string file;
+  std::string bytes;
+  std::future<recognize::Recognition> answer;
+};
+
+Reading start_reading(recognize::Service& service, const std::string& file, const std::string& task) {
+  Reading reading{.file = file, .bytes = {}, .answer = {}};
+  auto bytes = read_input(file);
+  std::promise<recognize::Recognition> promise;
+  reading.answer = promise.get_future();
+  if (!bytes) {
+    recognize::Recognition failed;
+    failed.request_id = make_request_id();
+    failed.file = file;
+    failed.task = task;
+    failed.model = service.models().front().id;
+    failed.model_version = service.models().front().version;
+    failed.error = std::move(bytes).error();
+    promise.set_value(std::move(failed));
+    return reading;
+  }
+  reading.bytes = std::move(*bytes);
+  recognize::Request request{
+      .request_id = "", .file = file, .bytes = std::as_bytes(std::span(reading.bytes)), .task = task};
+  service.recognize(std::move(request),
+                    [promise = std::move(promise)](recognize::Recognition answer) mutable {
+                      promise.set_value(std::move(answer));
+                    });
+  return reading;
 }
 
 Result<int> run_recognize(const RecognizeArguments& arguments) {
-  FOVEA_TRY(const tasks::Task* task, tasks::require_task(arguments.task, ErrorCode::kUsage));
+  FOVEA_TRY(const auto known_tasks, arguments.task.load());
+  FOVEA_TRY(const tasks::Task* task, known_tasks->require(arguments.task.name, ErrorCode::kUsage));
   const auto options = arguments.model.generator_options();
   FOVEA_TRY(const auto directory, registry::locate_model(arguments.model.model));
   std::size_t failed_folders = 0;
   const auto files = expand_inputs(arguments.inputs, failed_folders);
   if (files.empty()) return 1;
-  FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options));
+  FOVEA_TRY(
+      const auto service,
+      recognize::Service::open(
+          {.model = directory, .generator = options, .tasks = known_tasks, .catalogue = open_catalogue()}));
   const Table table(*task, files);
   Progress progress(files.size());
   if (!arguments.json) table.print_header();
   std::size_t failed = 0;
+  std::deque<Reading> under_way;
+  std::size_t started = 0;
   for (std::size_t i = 0; i < files.size(); ++i) {
     progress.show(i);
-    const recognize::Recognition answer = recognize_file(*recognizer, files[i], task->name);
+    while (started < files.size() && under_way.size() < arguments.concurrency) {
+      under_way.push_back(start_reading(*service, files[started++], task->name));
+    }
+    const recognize::Recognition answer = under_way.front().answer.get();
+    under_way.pop_front();
     progress.clear();
     if (!answer.ok()) {
       ++failed;
@@ -157,13 +195,15 @@ void add_recognize(CLI::App& app, Action& action) {
                    "Pictures, folders of pictures, or - for a picture on standard input")
       ->required()
       ->type_name("FILES|DIRS|-");
-  arguments->task = "trading-card";
-  command
-      ->add_option("--task", arguments->task,
-                   "What to ask: " + fmt::format("{}", fmt::join(tasks::task_names(), ", ")))
-      ->capture_default_str();
+  arguments->task.add_to(*command);
   arguments->model.model = kDefaultModel;
   arguments->model.add_to(*command, /*model_required=*/false);
+  command
+      ->add_option("--concurrency", arguments->concurrency,
+                   "Pictures that are computed side by side: more are faster together, each takes longer")
+      ->capture_default_str()
+      ->type_name("N")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{64}).description(""));
   command->add_flag("--json", arguments->json, "Print one JSON object for each picture");
   command->callback([arguments, &action] {
     action = [arguments] {

@@ -10,22 +10,25 @@
 #include "recognize/recognizer.h"
 #include "registry/locate.h"
 #include "server/server.h"
-#include "tasks/task.h"
+#include "tasks/task_set.h"
 
 namespace fovea::cli {
 namespace {
 
 struct ServeArguments {
   ModelOptions model;
+  TaskOptions tasks;
   server::ServerOptions server;
 };
 
 Result<void> run_serve(ServeArguments arguments) {
   const auto options = arguments.model.generator_options();
   FOVEA_TRY(const auto directory, registry::locate_model(arguments.model.model));
-  FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options));
+  FOVEA_TRY(const auto known_tasks, arguments.tasks.load());
+  FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options, {}, known_tasks));
+  recognizer->use_catalogue(open_catalogue());
   arguments.server.handle_signals = true;
-  arguments.server.task_names = tasks::task_names();
+  arguments.server.task_names = known_tasks->names();
   server::Server server(*recognizer, arguments.server);
   FOVEA_CHECK_OK(server.start());
   const auto model = recognizer->models().front();
@@ -55,6 +58,7 @@ void add_serve(CLI::App& app, Action& action) {
       ->capture_default_str()
       ->type_name("N")
       ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}).description(""));
+  arguments->tasks.add_paths_to(*command);
   arguments->model.model = kDefaultModel;
   arguments->model.add_to(*command, /*model_required=*/false);
   command->callback([arguments, &action] {

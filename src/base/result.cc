@@ -10,6 +10,8 @@ const char* error_name(ErrorCode code) {
       return "usage";
     case ErrorCode::kNotFound:
       return "not_found";
+    case ErrorCode::kConflict:
+      return "conflict";
     case ErrorCode::kUnsupportedMedia:
       return "unsupported_media";
     case ErrorCode::kInvalidImage:
@@ -50,6 +52,8 @@ int http_status(ErrorCode code) {
       return 400;
     case ErrorCode::kNotFound:
       return 404;
+    case ErrorCode::kConflict:
+      return 409;
     case ErrorCode::kTooLarge:
       return 413;
     case ErrorCode::kUnsupportedMedia:

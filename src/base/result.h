@@ -12,6 +12,7 @@ enum class ErrorCode {
   kInvalidArgument,   ///< the request or option itself is wrong: an empty body, an unknown task, a bad number
   kUsage,             ///< the command line or the configuration is wrong
   kNotFound,          ///< a file, model, task or job that was named does not exist
+  kConflict,          ///< what was asked for was already decided, by this caller or another
   kUnsupportedMedia,  ///< the bytes are none of the image types that are read (JPEG, PNG, WebP)
   kInvalidImage,      ///< the bytes start like an image of a known type but cannot be decoded
   kTooLarge,          ///< more bytes or pixels than the limit

@@ -14,13 +14,15 @@ Engine::Engine(std::unique_ptr<LoadedModel> loaded, const EngineOptions& options
       options_(options),
       thread_([this] { run(); }) {}
 
-Engine::~Engine() {
+Engine::~Engine() { stop(); }
+
+void Engine::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
   }
   changed_.notify_one();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 Result<Prompt> Engine::prepare(std::span<const Turn> turns) const {

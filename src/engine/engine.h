@@ -34,7 +34,7 @@ struct EngineStatistics : SchedulerStatistics {
 class Engine {
  public:
   Engine(std::unique_ptr<LoadedModel> loaded, const EngineOptions& options);
-  /// Ends what runs with kCancelled.
+  /// stop()
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -46,6 +46,9 @@ class Engine {
   /// this returns: kOverloaded (as many wait as may), kDeadline (it would not be done in time),
   /// kUnavailable (stopped).
   void submit(GenerationRequest request);
+
+  /// Ends what runs with kCancelled, and refuses what comes with kUnavailable. Not to be called by a callback.
+  void stop();
 
   /// Seconds, 1 to 60, after which a place is likely.
   [[nodiscard]] int retry_after_s() const;

@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <cmath>
 #include <string_view>
+#include <utility>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "image/decode.h"
-#include "tasks/task.h"
+#include "recognize/service.h"
+#include "tasks/task_set.h"
 
 namespace fovea::evaluate {
 namespace {
@@ -90,7 +92,7 @@ Result<Evaluation> evaluate(recognize::Backend& backend, const std::string& task
   if (examples.empty()) return fail(ErrorCode::kInvalidArgument, "the manifest names no pictures");
   Evaluation evaluation;
   evaluation.model = backend.models().front().id;
-  if (const tasks::Task* known = tasks::find_task(task)) {
+  if (const tasks::Task* known = tasks::builtin_tasks()->find(task)) {
     for (const tasks::Field& field : known->fields) evaluation.fields.emplace_back(field.name, Count{});
   }
   std::vector<double> latencies;
@@ -102,7 +104,7 @@ Result<Evaluation> evaluate(recognize::Backend& backend, const std::string& task
                                  .file = example.image.string(),
                                  .bytes = std::as_bytes(std::span(*bytes)),
                                  .task = task};
-      answer = backend.recognize(request);
+      answer = recognize::recognize_now(backend, std::move(request));
       if (answer.ok()) latencies.push_back(answer.timings.total_ms);
     } else {
       answer.file = example.image.string();

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "recognize/recognition.h"
+#include "recognize/backend.h"
 
 namespace fovea::evaluate {
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -10,7 +11,9 @@
 #include <vector>
 
 #include "base/result.h"
+#include "catalog/candidate.h"
 #include "engine/request.h"
+#include "tasks/check.h"
 
 namespace fovea::recognize {
 
@@ -53,17 +56,22 @@ struct Recognition {
   std::string model;
   std::string model_version;
   nlohmann::ordered_json fields = nlohmann::ordered_json::object();  ///< in the task's order; null: not shown
-  nlohmann::ordered_json confidence;  ///< field: probability; null where none is computed
-  std::optional<std::string> cached;  ///< "memory", "redis", "database": the tier that had the answer
-  bool degraded = false;              ///< another model than the chosen one answered
-  std::string rule;                   ///< which routing rule chose the model
-  std::string why;                    ///< the reason in words
+  nlohmann::ordered_json confidence;     ///< field: probability that it is right; null where none is computed
+  nlohmann::ordered_json probabilities;  ///< label: probability, for tasks with labels; else null
+  std::optional<std::string> cached;     ///< "memory", "redis", "database": the tier that had the answer
+  bool degraded = false;                 ///< another model than the chosen one answered
+  std::string rule;                      ///< which routing rule chose the model
+  std::string why;                       ///< the reason in words
   Timings timings;
-  std::optional<int> retry_after_s;  ///< with an error: seconds after which another try may do
+  std::optional<int> retry_after_s;            ///< with an error: seconds after which another try may do
+  std::vector<tasks::Check> checks;            ///< what the task's validators say of the fields
+  std::vector<catalog::Candidate> candidates;  ///< the catalogue's entries most like the fields, best first
+  std::optional<std::int64_t> review_id;       ///< set: the answer waits for a person's review
 
   [[nodiscard]] bool ok() const { return !error.has_value(); }
 
-  /// The object that `fovea recognize --json` prints and `POST /recognize` answers.
+  /// The object that `fovea recognize --json` prints and `POST /recognize` answers. `checks`, `candidates`,
+  /// `review_id`, and `predicted_class` with `probabilities`, are there only where there are any.
   [[nodiscard]] nlohmann::ordered_json to_json() const;
 };
 

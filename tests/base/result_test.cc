@@ -22,6 +22,7 @@ const std::vector<Expected>& expected() {
       {ErrorCode::kInvalidArgument, "invalid_argument", 400, 1},
       {ErrorCode::kUsage, "usage", 400, 2},
       {ErrorCode::kNotFound, "not_found", 404, 1},
+      {ErrorCode::kConflict, "conflict", 409, 1},
       {ErrorCode::kUnsupportedMedia, "unsupported_media", 415, 1},
       {ErrorCode::kInvalidImage, "invalid_image", 422, 1},
       {ErrorCode::kTooLarge, "too_large", 413, 1},

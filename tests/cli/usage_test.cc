@@ -13,7 +13,8 @@ namespace {
 using testing::HasSubstr;
 
 const std::vector<std::string> kCommands{"recognize", "serve",    "evaluate", "compare",  "bench",
-                                         "doctor",    "generate", "tokenize", "quantize", "synth-checkpoint"};
+                                         "doctor",    "generate", "tokenize", "quantize", "synth-checkpoint",
+                                         "tasks",     "catalog",  "reviews"};
 
 void expect_usage_error(const std::vector<std::string>& arguments, const std::string& reason,
                         const Environment& environment = {}) {

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "cache/options.h"
+#include "cache/single_flight.h"
+#include "cache/tiered_cache.h"
+#include "catalog/catalog.h"
+#include "engine/engine.h"
+#include "image/decode.h"
+#include "recognize/backend.h"
+#include "recognize/calibration.h"
+#include "recognize/task_pool.h"
+#include "reviews/reviews.h"
+#include "tasks/task_set.h"
+
+namespace fovea::recognize {
+
+struct ServiceOptions {
+  std::filesystem::path model;  ///< a checkpoint's directory
+  engine::GeneratorOptions generator = {};
+  engine::EngineOptions engine = {};
+  image::DecodeLimits limits = {};
+  std::shared_ptr<const tasks::TaskSet> tasks = tasks::builtin_tasks();
+  std::shared_ptr<catalog::Catalog> catalogue = {};     ///< readings are compared with it; or null
+  std::optional<cache::TieredCacheOptions> cache = {};  ///< or no answer is kept
+  std::shared_ptr<reviews::ReviewQueue> reviews = {};  ///< where doubtful readings wait for a person; or null
+  std::size_t prepare_threads = 2;                     ///< that decode pictures and cut them
+};
+
+/// One model behind caches: a picture's way from its bytes to a checked answer. Bytes or pixels that were
+/// answered before come from the cache; identical requests under way share one computation; the others are
+/// decoded and cut on a few threads and computed by the engine, side by side. Thread-safe.
+class Service : public Backend {
+ public:
+  /// Errors: as engine::LoadedModel::open; kInvalidModel for a calibration that cannot be read.
+  static Result<std::unique_ptr<Service>> open(const ServiceOptions& options);
+  ~Service() override;
+
+  void recognize(Request request, RecognitionDone done) override;
+  void chat(ChatRequest request, ChatListener listener) override;
+  [[nodiscard]] std::vector<ModelInfo> models() const override { return {model_}; }
+  [[nodiscard]] std::vector<std::string> task_names() const override { return options_.tasks->names(); }
+  [[nodiscard]] Readiness readiness() const override;
+  [[nodiscard]] nlohmann::ordered_json stats() const override;
+  void drain() override { draining_ = true; }
+
+ private:
+  /// What is the same for every picture of a task.
+  struct TaskPlan {
+    const tasks::Task* task;
+    grammar::TokenGrammar::Pointer grammar;               // null for labels
+    std::vector<std::vector<std::int32_t>> label_tokens;  // of each label; empty for fields
+    Calibration calibration;
+    cache::Question question;
+    std::optional<Error> unusable;  // why this model cannot answer it
+  };
+  struct Job;
+  using JobPointer = std::shared_ptr<Job>;
+
+  Service(ServiceOptions options, ModelInfo model, std::unique_ptr<engine::LoadedModel> loaded);
+  Result<void> plan_tasks();
+  [[nodiscard]] std::optional<Error> prepare(TaskPlan& plan);
+  [[nodiscard]] std::optional<Error> refusal(const Request& request) const;
+  [[nodiscard]] Error overloaded() const;
+
+  // The stations of a recognition, in order.
+  bool answer_known_file(const JobPointer& job);
+  void decode(const JobPointer& job);
+  void look_up(const JobPointer& job);
+  void fly(const JobPointer& job);
+  using Computed = std::move_only_function<void(Recognition)>;
+  void compute(const JobPointer& job, Computed computed);
+  void read_generation(Job& job, engine::Generation generation);
+  void read_fields(const TaskPlan& plan, engine::Generation& generation, Recognition& answer) const;
+  static void read_labels(const TaskPlan& plan, const engine::Generation& generation, Recognition& answer);
+  void store(const Job& job, const Recognition& answer);
+  bool take_stored(Job& job, const cache::Answer& stored, cache::Tier tier) const;
+  void finish(const JobPointer& job);
+  void answered();
+
+  const ServiceOptions options_;
+  const ModelInfo model_;
+  std::vector<TaskPlan> plans_;
+  std::atomic<bool> draining_ = false;
+  std::atomic<std::size_t> pending_ = 0;  // recognitions and chats that were taken and not answered
+  std::mutex idle_mutex_;                 // held where pending_ falls
+  std::condition_variable idle_;
+
+  cache::Timer timer_;
+  cache::SingleFlight<Recognition> flights_;
+  std::unique_ptr<cache::TieredCache> cache_;  // null: none
+  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<TaskPool> pool_;  // the last, so that its threads end first: they use all of the above
+};
+
+/// recognize() for who wants to wait.
+Recognition recognize_now(Backend& backend, Request request);
+
+}  // namespace fovea::recognize
