@@ -230,16 +230,19 @@ bool NodeBuilder::relax(NodeId id) {
       height = node.count == 0 ? 0 : at(node.first).height;
       shortest = multiply_length(at(node.first).shortest, node.count);
       break;
-    case NodeKind::kObject:
+    case NodeKind::kObject: {
       shortest = 1;
+      bool later = false;
       for (std::uint32_t i = 0; i < node.count; ++i) {
         const Member& member = nodes_.members[node.first + i];
         if (!member.required) continue;
         height = std::max(height, at(member.value).height);
-        shortest =
-            add_lengths(shortest, add_lengths(at(member.first_key).shortest, at(member.value).shortest));
+        const std::uint32_t key = at(later ? member.later_key : member.first_key).shortest;
+        shortest = add_lengths(shortest, add_lengths(key, at(member.value).shortest));
+        later = true;
       }
       break;
+    }
     case NodeKind::kPattern:
       shortest = nodes_.patterns[node.first].states[0].distance;
       break;
