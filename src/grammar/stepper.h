@@ -44,7 +44,8 @@ class Stepper {
   /// thousands of ways at once, those beyond a limit are not followed; every way left is valid.
   void follow(unsigned char byte, State& next) const;
 
-  /// Goes over bytes; other states are lost where they are many. False, with `state` unspecified, where they do not fit.
+  /// Goes over bytes; other states are lost where they are many. False, with `state` unspecified, where they
+  /// do not fit.
   bool advance(State& state, std::string_view bytes);
 
  private:
@@ -64,7 +65,7 @@ class Stepper {
   void drop_other_cells(State& state);
 
   const GrammarNodes* nodes_ = nullptr;
-  std::vector<CellEntry> cells_;     // cells_[0] is kNothing
+  std::vector<CellEntry> cells_;      // cells_[0] is kNothing
   std::vector<std::uint32_t> table_;  // open addressing: cells, 0 for a free place
   std::vector<Cell> pending_;
   std::vector<Leaf> leaves_;

@@ -9,10 +9,10 @@
 
 #include "base/json.h"
 #include "grammar/grammar.h"
-#include "grammar/json_text.h"
 #include "grammar/matcher.h"
 #include "grammar/random_schema.h"
 #include "grammar/vocabularies.h"
+#include "text/unicode.h"
 
 namespace fovea::grammar {
 namespace {
@@ -79,7 +79,8 @@ class Walk {
       EXPECT_EQ(plan.keep, ids_.size());
       return;
     }
-    const std::string whole = text() + forced;
+    std::string whole = text() + forced;
+    while (!text::is_valid_utf8(whole)) whole.pop_back();  // dictated to the middle of a character
     const std::size_t before = text().size();
     matcher_.rollback(ids_.size() - plan.keep);
     ids_.resize(plan.keep);

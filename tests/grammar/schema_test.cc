@@ -75,8 +75,10 @@ TEST(Schema, FindsPatternsAnywhereUnlessTheyAreAnchored) {
   expect_language(R"({"type":"string","pattern":"^.\\s[^\\w\\-]$"})", {"\"a\u00a0\u00e9\"", R"("\"\t\\")"},
                   {R"("\n\t+")", R"("a -")"});
   expect_language(R"({"type":"string","pattern":"$^"})", {R"("")"}, {R"("a")"});
-  expect_language(R"x({"type":"string","pattern":"(^a|b$)"})x", {R"("ax")", R"("xb")"}, {R"("xa")", R"("bx")"});
-  expect_language(R"({"type":"string","pattern":"^\\u{1F600}\\uD83D\\uDE00\\x41$"})", {"\"\U0001F600\U0001F600A\""}, {R"("A")"});
+  expect_language(R"x({"type":"string","pattern":"(^a|b$)"})x", {R"("ax")", R"("xb")"},
+                  {R"("xa")", R"("bx")"});
+  expect_language(R"({"type":"string","pattern":"^\\u{1F600}\\uD83D\\uDE00\\x41$"})",
+                  {"\"\U0001F600\U0001F600A\""}, {R"("A")"});
 }
 
 TEST(Schema, RefusesWhatPatternsCannotSayByName) {
