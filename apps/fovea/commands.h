@@ -16,6 +16,7 @@ void add_recognize(CLI::App& app, Action& action);
 void add_evaluate(CLI::App& app, Action& action);
 void add_compare(CLI::App& app, Action& action);
 void add_serve(CLI::App& app, Action& action);
+void add_cache(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
 void add_tasks(CLI::App& app, Action& action);
 void add_catalog(CLI::App& app, Action& action);

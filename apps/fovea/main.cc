@@ -17,7 +17,7 @@
 namespace {
 
 /// Gives every named option of every subcommand its environment variable: --max-new-tokens is
-/// FOVEA_MAX_NEW_TOKENS.
+/// FOVEA_MAX_NEW_TOKENS, in subcommands of subcommands too.
 void name_environment_variables(CLI::App& app) {
   for (CLI::App* command : app.get_subcommands({})) {
     name_environment_variables(*command);
@@ -29,13 +29,17 @@ void name_environment_variables(CLI::App& app) {
       });
       option->envname(variable);
     }
+    name_environment_variables(*command);
   }
 }
 
 /// "fovea generate: --prompt is required", and where to read on.
 std::string usage_message(const CLI::App* app, const CLI::Error& error) {
   const auto commands = app->get_subcommands();
-  const std::string program = commands.empty() ? "fovea" : "fovea " + commands.front()->get_name();
+  std::string program = commands.empty() ? "fovea" : "fovea " + commands.front()->get_name();
+  if (!commands.empty() && !commands.front()->get_subcommands().empty()) {
+    program += " " + commands.front()->get_subcommands().front()->get_name();
+  }
   return fmt::format("{}: {}\nTry: {} --help\n", program, error.what(), program);
 }
 
@@ -77,6 +81,7 @@ int run(int argc, char** argv) {
   fovea::cli::add_tasks(app, action);
   fovea::cli::add_catalog(app, action);
   fovea::cli::add_reviews(app, action);
+  fovea::cli::add_cache(app, action);
   fovea::cli::add_bench(app, action);
   fovea::cli::add_doctor(app, action);
   fovea::cli::add_generate(app, action);

@@ -168,7 +168,7 @@ class PostgresStore final : public Store {
                PostgresValue::bigint(kAtOnce)},
               deadline));
       deleted = rows.changed();
-    } while (deleted == kAtOnce);
+    } while (deleted == kAtOnce && Clock::now() < deadline);
     return {};
   }
 

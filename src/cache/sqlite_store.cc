@@ -117,7 +117,7 @@ class SqliteStore final : public Store {
 
   Result<void> prune(Clock::time_point deadline) override {
     FOVEA_CHECK_OK(prepare(deadline));
-    return noted(delete_old());
+    return noted(delete_old(deadline));
   }
 
   Result<Usage> count_all(Clock::time_point deadline) override {
@@ -205,7 +205,6 @@ class SqliteStore final : public Store {
 
   Result<void> read_newest(std::size_t count, const std::function<bool(Entry)>& take,
                            Clock::time_point deadline) {
-    // An older answer of a key that was taken already is the receiver's to leave out: it knows the key.
     FOVEA_TRY(sqlite::Statement rows,
               database_->prepare(fmt::format("SELECT {} FROM answers ORDER BY id DESC LIMIT ?", kColumns)));
     FOVEA_CHECK_OK(rows.bind(count));
@@ -219,7 +218,7 @@ class SqliteStore final : public Store {
     return {};
   }
 
-  Result<void> delete_old() {
+  Result<void> delete_old(Clock::time_point deadline) {
     // Some at a time, so that no other writer waits for long. Ids only grow: those below the newest id less
     // the limit are beyond it.
     const std::int64_t oldest_ms =
@@ -233,7 +232,7 @@ class SqliteStore final : public Store {
                          "id <= (SELECT max(id) "
                          "FROM answers) - ?2 ORDER BY id LIMIT ?3)",
                          oldest_ms, static_cast<std::int64_t>(retention_.max_entries), kAtOnce));
-    } while (database_->changes() == kAtOnce);
+    } while (database_->changes() == kAtOnce && Clock::now() < deadline);
     return {};
   }
 

@@ -43,10 +43,11 @@ class Store {
   virtual Result<void> put(std::span<const Entry> entries, Clock::time_point deadline) = 0;
   /// What it holds; null Usage where the place cannot say without reading everything.
   virtual Result<std::optional<Usage>> usage(Clock::time_point deadline) = 0;
-  /// The newest answer of each of up to `count` keys, newest first, until `take` says false.
+  /// Up to `count` of the newest answers, newest first, until `take` says false. A key can come again, with
+  /// an older answer.
   virtual Result<void> newest(std::size_t count, const std::function<bool(Entry)>& take,
                               Clock::time_point deadline) = 0;
-  /// Deletes what its retention does not cover any more.
+  /// Deletes what its retention does not cover any more; at the deadline the rest waits for the next time.
   virtual Result<void> prune(Clock::time_point deadline) = 0;
 
   /// Counts and deletes everything: for maintenance, takes its time. Nothing of others is touched.

@@ -34,13 +34,15 @@ class TieredCache {
   /// Connects in the background and never fails: a tier that is not there is down until it is. Memory fills
   /// from the database meanwhile.
   explicit TieredCache(const TieredCacheOptions& options);
-  /// Calls back what is in flight with nothing, and writes what is queued if that goes fast (a second).
+  /// Calls back what is in flight with nothing, and writes what is queued if that goes fast (a second). Not
+  /// to be called by a callback.
   ~TieredCache();
   TieredCache(const TieredCache&) = delete;
   TieredCache& operator=(const TieredCache&) = delete;
 
   /// Asks memory, Redis, the database, in this order. Each of the latter gets TierOptions::lookup_timeout at
-  /// most, and all of them until `deadline`. A hit is copied to the tiers above.
+  /// most, and all of them until `deadline`. A hit is copied to the tiers above. lookup() waits meanwhile: it
+  /// is not for callbacks and I/O threads.
   std::optional<Hit> lookup(const Key& key, Clock::time_point deadline = Clock::time_point::max());
   void lookup_async(const Key& key, Callback callback, Clock::time_point deadline = Clock::time_point::max());
 
