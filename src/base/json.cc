@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <string>
+#include <type_traits>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -12,13 +14,12 @@
 namespace fovea {
 namespace {
 
-using Json = nlohmann::json;
-
 /// A string of the input as a message shows it: quoted, escaped, cut, and UTF-8 even where the cut fell
 /// inside a character, since messages go into JSON answers themselves.
 std::string shown(const std::string& text) {
   constexpr std::size_t kMaxShown = 80;
-  return Json(text.substr(0, kMaxShown)).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return nlohmann::json(text.substr(0, kMaxShown))
+      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 /// The library's account of an error without what people do not need ("[json.exception.…] ") and without the
@@ -32,8 +33,15 @@ std::string readable(std::string_view what) {
 
 /// Builds a value from SAX events. nlohmann's own DOM parser keeps the last of repeated keys silently and
 /// has no depth limit, so neither is left to it.
+template <class Json>
 class StrictBuilder : public nlohmann::json_sax<Json> {
  public:
+  using typename nlohmann::json_sax<Json>::number_integer_t;
+  using typename nlohmann::json_sax<Json>::number_unsigned_t;
+  using typename nlohmann::json_sax<Json>::number_float_t;
+  using typename nlohmann::json_sax<Json>::string_t;
+  using typename nlohmann::json_sax<Json>::binary_t;
+
   explicit StrictBuilder(std::size_t max_depth) : max_depth_(max_depth) {}
 
   bool null() override { return add(Json(nullptr)); }
@@ -49,16 +57,21 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
   bool end_array() override { return close(); }
   bool key(string_t& value) override {
     Level& level = levels_.back();
-    const auto [member, is_new] = level.value.get_ref<Json::object_t&>().try_emplace(std::move(value));
-    if (!is_new) {
-      problem_ = fmt::format("the key {} stands twice in one object", shown(member->first));
-      return false;
+    auto& members = level.value.template get_ref<typename Json::object_t&>();
+    if constexpr (std::is_same_v<Json, nlohmann::ordered_json>) {
+      // This kind of object would search itself for every key it is given.
+      if (!level.keys.insert(value).second) return repeated(value);
+      auto& list = static_cast<typename Json::object_t::Container&>(members);
+      level.member = &list.emplace_back(std::move(value), Json()).second;
+    } else {
+      const auto [member, is_new] = members.try_emplace(std::move(value));
+      if (!is_new) return repeated(member->first);
+      level.member = &member->second;
     }
-    level.member = &member->second;
     return true;
   }
   bool parse_error(std::size_t position, const std::string& /*token*/,
-                   const Json::exception& error) override {
+                   const nlohmann::detail::exception& error) override {
     problem_ = fmt::format("at byte {}: {}", position, readable(error.what()));
     return false;
   }
@@ -69,15 +82,21 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
  private:
   struct Level {
     Json value;
-    Json* member = nullptr;  // in an object: where the value of the last key goes
+    Json* member = nullptr;                // in an object: where the value of the last key goes
+    std::unordered_set<std::string> keys;  // of an object that keeps the order of its members
   };
+
+  bool repeated(const std::string& key) {
+    problem_ = fmt::format("the key {} stands twice in one object", shown(key));
+    return false;
+  }
 
   bool open(Json empty) {
     if (levels_.size() >= max_depth_) {
       problem_ = fmt::format("nested deeper than {} levels", max_depth_);
       return false;
     }
-    levels_.push_back({std::move(empty), nullptr});
+    levels_.push_back({.value = std::move(empty), .member = nullptr, .keys = {}});
     return true;
   }
   bool close() {
@@ -102,9 +121,8 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
   std::string problem_ = "malformed";
 };
 
-}  // namespace
-
-Result<Json> parse_json(std::string_view text, std::string_view source, const JsonLimits& limits) {
+template <class Json>
+Result<Json> parse_strictly(std::string_view text, std::string_view source, const JsonLimits& limits) {
   if (text.size() > limits.max_bytes) {
     return fail(ErrorCode::kTooLarge, fmt::format("{}: {} bytes of JSON, over the limit of {}", source,
                                                   text.size(), limits.max_bytes));
@@ -114,14 +132,25 @@ Result<Json> parse_json(std::string_view text, std::string_view source, const Js
     return fail(ErrorCode::kInvalidJson,
                 fmt::format("{}: not valid JSON: at byte {}: a NUL byte", source, nul + 1));
   }
-  StrictBuilder builder(limits.max_depth);
+  StrictBuilder<Json> builder(limits.max_depth);
   if (!Json::sax_parse(text.begin(), text.end(), &builder)) {
     return fail(ErrorCode::kInvalidJson, fmt::format("{}: not valid JSON: {}", source, builder.problem()));
   }
   return builder.take();
 }
 
-Result<Json> read_json_file(const std::filesystem::path& path, const JsonLimits& limits) {
+}  // namespace
+
+Result<nlohmann::json> parse_json(std::string_view text, std::string_view source, const JsonLimits& limits) {
+  return parse_strictly<nlohmann::json>(text, source, limits);
+}
+
+Result<nlohmann::ordered_json> parse_ordered_json(std::string_view text, std::string_view source,
+                                                  const JsonLimits& limits) {
+  return parse_strictly<nlohmann::ordered_json>(text, source, limits);
+}
+
+Result<nlohmann::json> read_json_file(const std::filesystem::path& path, const JsonLimits& limits) {
   FOVEA_TRY(const std::string text, read_file(path, limits.max_bytes));
   return parse_json(text, path.string(), limits);
 }

@@ -21,6 +21,10 @@ struct JsonLimits {
 Result<nlohmann::json> parse_json(std::string_view text, std::string_view source,
                                   const JsonLimits& limits = {});
 
+/// The same, with the members of objects in the order of the text: for a schema, whose order is the answer's.
+Result<nlohmann::ordered_json> parse_ordered_json(std::string_view text, std::string_view source,
+                                                  const JsonLimits& limits = {});
+
 /// Reads and parses a file. Errors: as parse_json, kNotFound, kIo.
 Result<nlohmann::json> read_json_file(const std::filesystem::path& path, const JsonLimits& limits = {});
 

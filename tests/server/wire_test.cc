@@ -111,7 +111,7 @@ TEST_F(WireTest, AsksForTheBodyWhenExpectedTo) {
 }
 
 TEST_F(WireTest, RefusesBeforeTheBodyIsSent) {
-  options_.max_body_bytes = 1000;
+  options_.policy.max_body_bytes = 1000;
   start();
   const auto expecting = [this](std::string_view target, std::size_t length, std::string_view type) {
     return ask(
@@ -127,7 +127,7 @@ TEST_F(WireTest, RefusesBeforeTheBodyIsSent) {
 }
 
 TEST_F(WireTest, TakesABodyAtTheLimitAndNoByteMore) {
-  options_.max_body_bytes = 100'000;
+  options_.policy.max_body_bytes = 100'000;
   start();
   const std::string body(100'001, 'x');
   const auto chunked = [this](const std::string& content) {
@@ -146,7 +146,7 @@ TEST_F(WireTest, TakesABodyAtTheLimitAndNoByteMore) {
 }
 
 TEST_F(WireTest, LetsTheSenderOfAFarTooLargeBodySeeTheRefusal) {
-  options_.max_body_bytes = 1000;
+  options_.policy.max_body_bytes = 1000;
   start();
   auto client = connect();
   // The whole upload is sent before the answer is read, as simple clients do: it must not be reset.
@@ -170,7 +170,7 @@ TEST_F(WireTest, ShedsUploadsThatTogetherAreTooMuch) {
   EXPECT_FALSE(shed.header("retry-after").empty());
   backend_.release();
   EXPECT_TRUE(first.receive());
-  log_->wait_for("200");
+  log_->wait_for("status=200");
   EXPECT_EQ(post("/recognize", std::string(800, 'x')).status, 200);
 }
 
@@ -311,7 +311,7 @@ TEST_F(WireTest, MakesRoomByClosingTheLongestIdle) {
     idle.push_back(connect());
     const std::string id = fmt::format("idle-{}", i);
     ASSERT_TRUE(idle.back().request(make_request("GET", "/healthz", {}, "X-Request-Id: " + id + "\r\n")));
-    log_->wait_for("id " + id);  // only then does it wait for its next request
+    log_->wait_for("id=" + id);  // only then does it wait for its next request
   }
   auto another = connect();
   const auto response = another.request(kHealth);

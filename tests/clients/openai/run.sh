@@ -1,0 +1,45 @@
+#!/bin/bash
+# The official openai client against a server: run.sh FOLDER SERVER [MODEL [fake]]
+#
+# FOLDER: where the client is installed; SERVER: a program that prints "…http://HOST:PORT…" once it listens, or
+# such a URL itself. Exit status 77: node or npm is not installed.
+set -euo pipefail
+folder=$1
+server=$2
+model=${3:-fake}
+kind=${4:-real}
+here=$(cd "$(dirname "$0")" && pwd)
+
+command -v node > /dev/null && command -v npm > /dev/null || { echo "node or npm is not installed"; exit 77; }
+
+mkdir -p "$folder"
+cp "$here/package.json" "$here/package-lock.json" "$folder/"
+if ! cmp -s "$here/package-lock.json" "$folder/installed.json"; then
+  (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund)
+  cp "$here/package-lock.json" "$folder/installed.json"
+fi
+cp "$here/suite.mjs" "$folder/"
+
+if [[ $server == http* ]]; then
+  url=$server
+else
+  coproc SERVER { exec "$server" 2>&1; }
+  server_pid=$SERVER_PID
+  trap 'kill "$server_pid" 2> /dev/null || true' EXIT
+  url=
+  while read -r -t 60 line <&"${SERVER[0]}"; do
+    echo "$line"
+    if [[ $line =~ (http://[^ ]+) ]]; then
+      url=${BASH_REMATCH[1]}
+      break
+    fi
+  done
+  [[ -n $url ]] || { echo "the server did not say where it listens"; exit 1; }
+  cat <&"${SERVER[0]}" > "$folder/server.log" &
+fi
+
+cd "$folder"
+for client in openai-4 openai-6; do
+  echo "== $client $(node -p "require('./node_modules/$client/package.json').version")"
+  NO_PROXY=127.0.0.1,localhost node suite.mjs "$url" "$model" "$client" "$kind"
+done
