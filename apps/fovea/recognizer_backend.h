@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
+
 #include <memory>
 #include <mutex>
 #include <string>

@@ -119,13 +119,17 @@ class Conversation {
   void observe(const recognize::ChatResult& result) {
     const std::string_view error = result.error ? error_name(result.error->code) : "";
     const std::chrono::duration<double> took = Clock::now() - begin_;
+    // Of an error the model may be what the caller made up, and labels must stay few.
     metrics_.observe_answer({.task = "chat",
-                             .model = result.model,
+                             .model = result.error ? std::string_view{} : result.model,
                              .tier = {},
                              .rule = {},
                              .error = error,
                              .seconds = took.count()});
-    metrics_.count_tokens(result.model, result.prompt_tokens, result.cached_tokens, result.completion_tokens);
+    if (!result.error) {
+      metrics_.count_tokens(result.model, result.prompt_tokens, result.cached_tokens,
+                            result.completion_tokens);
+    }
     if (result.error &&
         (result.error->code == ErrorCode::kOverloaded || result.error->code == ErrorCode::kDeadline)) {
       metrics_.count_shed(error);

@@ -146,7 +146,7 @@ asio::awaitable<bool> Connection::handshake() {
 asio::awaitable<void> Connection::say_goodbye() {
   if (!transport_.is_tls() || !transport_.socket().is_open()) co_return;
   arm(context_.options.linger_timeout, OnExpiry::kStopReading);
-  const auto [error] = co_await transport_.async_shutdown(kToken);
+  co_await transport_.async_shutdown(kToken);  // the connection ends whatever comes of it
   disarm();
 }
 

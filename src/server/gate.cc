@@ -64,9 +64,13 @@ std::optional<HttpResponse> Gate::check(const RequestHead& head, Access access) 
 
 std::string client_address(const Policy& policy, const std::string& peer, const RequestHead& head) {
   if (std::ranges::find(policy.trusted_proxies, peer) == policy.trusted_proxies.end()) return peer;
-  const std::string* forwarded = head.header("X-Forwarded-For");
-  if (forwarded == nullptr) return peer;
-  const std::string_view last = trim(std::string_view(*forwarded).substr(forwarded->rfind(',') + 1));
+  // The last line's last entry: what stands before it may be the client's own invention.
+  std::string_view last;
+  for (const Field& field : head.headers) {
+    if (equal_ignoring_case(field.name, "X-Forwarded-For")) {
+      last = trim(std::string_view(field.value).substr(field.value.rfind(',') + 1));
+    }
+  }
   const bool is_address = !last.empty() && last.size() <= kMaxAddressLength &&
                           last.find_first_not_of("0123456789abcdefABCDEF.:") == std::string_view::npos;
   return is_address ? std::string(last) : peer;

@@ -102,6 +102,7 @@ TEST_F(AccessTest, BehindATrustedProxyTheForwardedAddressCounts) {
   EXPECT_EQ(from("192.0.2.9, 192.0.2.1"), 200);
   EXPECT_EQ(from("192.0.2.1"), 429) << "what comes before the last address may be the client's invention";
   EXPECT_EQ(from("2001:db8::1"), 200);
+  EXPECT_EQ(from("2001:db8::2\r\nx-forwarded-for: 2001:db8::1"), 429) << "of two lines the last one counts";
   EXPECT_EQ(from("no address"), 200) << "then the proxy's own counts";
   EXPECT_EQ(get("/v1/models").status, 429);
   EXPECT_THAT(log_->text(), HasSubstr("client=192.0.2.1"));

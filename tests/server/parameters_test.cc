@@ -2,6 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
+#include <utility>
+#include <vector>
+
 #include "server/server_fixture.h"
 
 namespace fovea::testing {

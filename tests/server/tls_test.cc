@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <memory>
 
@@ -93,7 +94,7 @@ TEST_F(TlsTest, AnswersAndReadsLargeBodies) {
 TEST_F(TlsTest, KeepsTheConnectionAndStreams) {
   start();
   const std::string chat =
-      R"(--next -q --noproxy '*' --silent --insecure -H 'Content-Type: application/json' -d '{"stream": true, "messages": [{"role": "user", "content": "x"}]}' )";
+      R"(--next --noproxy '*' --silent --insecure -H 'Content-Type: application/json' -d '{"stream": true, "messages": [{"role": "user", "content": "x"}]}' )";
   const std::string output = curl("/healthz", "-v");
   EXPECT_THAT(output, HasSubstr("TLSv1.3"));
   const std::string both =

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "server/server_fixture.h"
@@ -290,6 +291,35 @@ TEST_F(WireTest, EndsRequestsThatComeTooSlowly) {
     EXPECT_TRUE(client.at_end());
   }
   EXPECT_EQ(ask(kHealth).status, 200);
+}
+
+TEST_F(WireTest, EndsTheConnectionOfAClientThatAsksWithoutReading) {
+  options_.write_timeout = milliseconds(50);
+  start();
+  auto client = connect();
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += make_request("GET", "/");
+  while (client.send(many)) {
+  }
+  EXPECT_EQ(ask(kHealth).status, 200);
+}
+
+TEST_F(WireTest, ReadsAheadOnlySoFarWhileItAnswers) {
+  start();
+  backend_.hold();
+  auto client = connect();
+  client.send(make_request("POST", "/recognize", "picture"));
+  backend_.wait_until_started(1);
+  std::string many;
+  for (int i = 0; i < 5000; ++i) many += kHealth;
+  const std::jthread sender(
+      [&] { client.send(many); });  // more than is read ahead, and is answered all the same
+  backend_.release();
+  for (int i = 0; i < 5001; ++i) {
+    const auto response = client.receive();
+    ASSERT_TRUE(response) << i;
+    ASSERT_EQ(response->status, 200);
+  }
 }
 
 TEST_F(WireTest, ManyHalfSentRequestsHoldNobodyUp) {
