@@ -15,9 +15,14 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# Waits until `wanted` stands in a file, at most a minute.
+# wait_for TEXT FILE: until it stands there, at most a minute.
 wait_for() {
-  timeout 60 bash -c 'until grep -q "$0" "$1" 2> /dev/null; do sleep 0.1; done' "$1" "$2" || { cat "$2"; exit 1; }
+  for ((i = 0; i < 600; ++i)); do
+    if grep -q "$1" "$2" 2> /dev/null; then return; fi
+    sleep 0.1
+  done
+  cat "$2"
+  exit 1
 }
 ask() { curl -q --silent --show-error --noproxy '*' --max-time 10 "$@"; }
 
@@ -45,11 +50,13 @@ address=$(grep -o 'address=127.0.0.1:[0-9]*' "$folder/prometheus.log" | sed 's/a
 query() {
   ask --get --data-urlencode "query=$1" "http://$address/api/v1/query" | jq -r '.data.result[0].value[1] // empty'
 }
-export -f query ask
-export address
-found=$(timeout 60 bash -c 'until value=$(query "up{job=\"fovea\"}") && [[ $value == 1 ]]; do sleep 0.2; done; echo yes') ||
-  { echo "the scrape did not succeed"; ask "http://$address/api/v1/targets" | jq .; exit 1; }
-[[ $found == yes ]]
+up=
+for ((i = 0; i < 300; ++i)); do
+  up=$(query 'up{job="fovea"}' || true)
+  [[ $up == 1 ]] && break
+  sleep 0.2
+done
+[[ $up == 1 ]] || { echo "the scrape did not succeed"; ask "http://$address/api/v1/targets" | jq .; exit 1; }
 value=$(query 'fovea_http_requests_total{endpoint="/recognize",status="200"}')
 [[ $value == 1 ]] || { echo "expected one request to /recognize, Prometheus knows of \"$value\""; exit 1; }
 value=$(query 'histogram_quantile(0.5, fovea_answer_duration_seconds_bucket{task="trading-card"})')

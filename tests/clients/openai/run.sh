@@ -10,7 +10,9 @@ model=${3:-fake}
 kind=${4:-real}
 here=$(cd "$(dirname "$0")" && pwd)
 
-command -v node > /dev/null && command -v npm > /dev/null || { echo "node or npm is not installed"; exit 77; }
+for program in node npm; do
+  command -v "$program" > /dev/null || { echo "$program is not installed"; exit 77; }
+done
 
 mkdir -p "$folder"
 cp "$here/package.json" "$here/package-lock.json" "$folder/"
@@ -23,19 +25,16 @@ cp "$here/suite.mjs" "$folder/"
 if [[ $server == http* ]]; then
   url=$server
 else
-  coproc SERVER { exec "$server" 2>&1; }
-  server_pid=$SERVER_PID
-  trap 'kill "$server_pid" 2> /dev/null || true' EXIT
+  "$server" > "$folder/server.log" 2>&1 &
+  pid=$!
+  trap 'kill "$pid" 2> /dev/null || true' EXIT
   url=
-  while read -r -t 60 line <&"${SERVER[0]}"; do
-    echo "$line"
-    if [[ $line =~ (http://[^ ]+) ]]; then
-      url=${BASH_REMATCH[1]}
-      break
-    fi
+  for ((i = 0; i < 600; ++i)); do
+    url=$(grep -o -m 1 'http://[^ ]*' "$folder/server.log" || true)
+    [[ -z $url ]] || break
+    sleep 0.1
   done
-  [[ -n $url ]] || { echo "the server did not say where it listens"; exit 1; }
-  cat <&"${SERVER[0]}" > "$folder/server.log" &
+  [[ -n $url ]] || { echo "the server did not say where it listens"; cat "$folder/server.log"; exit 1; }
 fi
 
 cd "$folder"
