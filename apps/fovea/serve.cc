@@ -1,16 +1,21 @@
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "commands.h"
 #include "common.h"
-#include "recognize/recognizer.h"
+#include "config/config.h"
+#include "metrics/metrics.h"
+#include "recognize/service.h"
 #include "registry/locate.h"
+#include "serve_config.h"
+#include "serve_parts.h"
 #include "server/server.h"
-#include "tasks/task_set.h"
 
 namespace fovea::cli {
 namespace {
@@ -18,23 +23,86 @@ namespace {
 struct ServeArguments {
   ModelOptions model;
   TaskOptions tasks;
-  server::ServerOptions server;
+  std::string config_file;
+  bool check_config = false;
+  // Empty: not given, neither as an option nor by the environment, so that the file counts.
+  std::optional<std::string> host;
+  std::optional<std::uint16_t> port;
+  std::optional<std::size_t> max_body_bytes;
+  std::optional<std::size_t> queue_capacity;
+  std::optional<std::string> log_level;
 };
 
-Result<void> run_serve(ServeArguments arguments) {
-  const auto options = arguments.model.generator_options();
-  FOVEA_TRY(const auto directory, registry::locate_model(arguments.model.model));
-  FOVEA_TRY(const auto known_tasks, arguments.tasks.load());
-  FOVEA_TRY(auto recognizer, recognize::Recognizer::open(directory, options, {}, known_tasks));
-  recognizer->use_catalogue(open_catalogue());
-  arguments.server.handle_signals = true;
-  arguments.server.task_names = known_tasks->names();
-  server::Server server(*recognizer, arguments.server);
+/// Options and environment before the file, the file before the defaults.
+Result<config::Config> load_config(const ServeArguments& arguments) {
+  config::Config config;
+  if (!arguments.config_file.empty()) {
+    auto read = config::read_config(arguments.config_file);
+    if (!read) return fail(ErrorCode::kUsage, read.error().message);
+    config = std::move(*read);
+  }
+  if (arguments.host) config.server.host = *arguments.host;
+  if (arguments.port) config.server.port = *arguments.port;
+  if (arguments.max_body_bytes) config.limits.max_body_bytes = *arguments.max_body_bytes;
+  if (arguments.queue_capacity) config.limits.queue_capacity = *arguments.queue_capacity;
+  if (arguments.log_level) config.server.log_level = *arguments.log_level;
+  const ModelOptions& model = arguments.model;
+  if (!model.model.empty()) config.models = {{.name = model.model, .path = {}}};
+  if (config.models.empty()) config.models = {{.name = kDefaultModel, .path = {}}};
+  if (!model.dtype.empty()) config.engine.dtype = model.dtype;
+  if (model.threads != 0) config.engine.threads = model.threads;
+  if (model.pin != ModelOptions{}.pin) config.engine.pin = model.pin;
+  const auto& tasks = arguments.tasks.paths;
+  config.tasks.directories.insert(config.tasks.directories.end(), tasks.begin(), tasks.end());
+  config.engine.mlock = config.engine.mlock || model.mlock;
+  config.engine.huge_pages = config.engine.huge_pages || model.huge_pages;
+  return config;
+}
+
+/// How the engine is to compute, as the other commands say it.
+ModelOptions model_options(const config::Config& config) {
+  const auto& first = config.models.front();
+  return {.model = first.path.empty() ? first.name : first.path,
+          .dtype = config.engine.dtype,
+          .threads = config.engine.threads,
+          .pin = config.engine.pin,
+          .mlock = config.engine.mlock,
+          .huge_pages = config.engine.huge_pages};
+}
+
+Result<void> check_config(const config::Config& config, const std::string& file) {
+  FOVEA_TRY(const auto options, server_options(config));
+  if (options.tls.enabled()) FOVEA_CHECK_OK(server::make_tls_context(options.tls));
+  fmt::print("{}: OK\n", file.empty() ? "configuration" : file);
+  return {};
+}
+
+Result<void> run_serve(const ServeArguments& arguments) {
+  FOVEA_TRY(config::Config config, load_config(arguments));
+  if (arguments.check_config) return check_config(config, arguments.config_file);
+  FOVEA_TRY(auto options, server_options(config));
+  const ModelOptions model = model_options(config);
+  FOVEA_TRY(const auto directory, registry::locate_model(model.model));
+  FOVEA_TRY(auto parts, service_options(config, directory, model.generator_options()));
+  options.metrics = std::make_shared<metrics::Metrics>();
+  EngineMetrics engine_metrics(*options.metrics);
+  parts.engine.observer = &engine_metrics;
+  std::optional<QueueDesk> desk;
+  if (parts.reviews != nullptr) options.reviews = &desk.emplace(parts.reviews);
+  FOVEA_TRY(const auto backend, recognize::Service::open(parts));
+  const auto logger = make_logger(config.server.log_level);
+  options.logger = logger;
+  options.handle_signals = true;
+  server::Server* running = nullptr;
+  options.on_hangup = [&] { reload(*running, *logger, config, load_config(arguments)); };
+  server::Server server(*backend, options);
+  running = &server;
   FOVEA_CHECK_OK(server.start());
-  const auto model = recognizer->models().front();
-  fmt::print(stderr, "fovea: ready: {} with model {} ({})\n", server.url(), model.id, model.version);
+  const auto loaded = backend->models().front();
+  fmt::print(stderr, "fovea: ready: {} with model {} ({})\n", server.url(), loaded.id, loaded.version);
   std::fflush(stderr);
   server.wait();
+  backend->drain();
   return {};
 }
 
@@ -43,23 +111,29 @@ Result<void> run_serve(ServeArguments arguments) {
 void add_serve(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<ServeArguments>();
   CLI::App* command = app.add_subcommand("serve", "Serve over HTTP until interrupted");
-  command->add_option("--host", arguments->server.host, "Address to listen on")->capture_default_str();
-  command->add_option("--port", arguments->server.port, "Port to listen on; 0 takes a free one")
-      ->capture_default_str();
   command
-      ->add_option("--max-body-bytes", arguments->server.max_body_bytes,
-                   "Refuse request bodies over this size")
-      ->capture_default_str()
+      ->add_option("--config", arguments->config_file, "Read settings from this file (docs/configuration.md)")
+      ->type_name("FILE");
+  command->add_flag("--check-config", arguments->check_config,
+                    "Say whether the configuration can be used, and end");
+  command->add_option("--host", arguments->host, "Address to listen on (default: 127.0.0.1)")
+      ->type_name("TEXT");
+  command->add_option("--port", arguments->port, "Port to listen on; 0 takes a free one (default: 8080)")
+      ->type_name("N");
+  command
+      ->add_option("--max-body-bytes", arguments->max_body_bytes,
+                   "Refuse request bodies over this size (default: 20000000)")
       ->type_name("N")
       ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 30).description(""));
   command
-      ->add_option("--queue-capacity", arguments->server.queue_capacity,
-                   "Requests that may wait for the model")
-      ->capture_default_str()
+      ->add_option("--queue-capacity", arguments->queue_capacity,
+                   "Requests that may wait for the model (default: 64)")
       ->type_name("N")
       ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}).description(""));
+  command->add_option("--log-level", arguments->log_level, "How much is logged (default: info)")
+      ->type_name("LEVEL")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}).description(""));
   arguments->tasks.add_paths_to(*command);
-  arguments->model.model = kDefaultModel;
   arguments->model.add_to(*command, /*model_required=*/false);
   command->callback([arguments, &action] {
     action = [arguments] {

@@ -17,7 +17,7 @@
 #include "bench/work.h"
 #include "image/decode.h"
 #include "image/tiling.h"
-#include "server/compute_queue.h"
+#include "server/side_thread.h"
 
 namespace fovea::bench {
 namespace {
@@ -146,7 +146,7 @@ class Bench {
   /// `parallel` callers, each of whom asks again as soon as it has its answer, share one line to the model.
   Result<Concurrency> concurrency(std::size_t parallel) {
     const std::size_t each = quick_ ? 1 : 3;
-    server::ComputeQueue queue(parallel);
+    server::SideThread queue(parallel);
     std::mutex mutex;  // guards latencies and error
     std::vector<double> latencies;
     std::optional<Error> error;
@@ -200,18 +200,18 @@ class Bench {
     return generation;
   }
 
-  Result<Generation> ask(server::ComputeQueue& queue) {
+  Result<Generation> ask(server::SideThread& queue) {
     std::mutex mutex;  // guards answer
     std::condition_variable answered;
     std::optional<Result<Generation>> answer;
-    const auto ticket = queue.submit([&] {
+    const bool taken = queue.submit([&] {
       EndToEnd unused;
       auto generation = request(unused);
       const std::scoped_lock lock(mutex);
       answer = std::move(generation);
       answered.notify_one();
     });
-    if (!ticket) return fail(ErrorCode::kInternal, "the line to the model was full");
+    if (!taken) return fail(ErrorCode::kInternal, "the line to the model was full");
     std::unique_lock lock(mutex);
     answered.wait(lock, [&] { return answer.has_value(); });
     return std::move(*answer);

@@ -25,12 +25,20 @@ const char* reason_phrase(int status) {
       return "OK";
     case 400:
       return "Bad Request";
+    case 204:
+      return "No Content";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
     case 404:
       return "Not Found";
     case 405:
       return "Method Not Allowed";
     case 408:
       return "Request Timeout";
+    case 409:
+      return "Conflict";
     case 413:
       return "Content Too Large";
     case 415:
@@ -51,6 +59,8 @@ const char* reason_phrase(int status) {
       return "Not Implemented";
     case 503:
       return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
     case 505:
       return "HTTP Version Not Supported";
     default:
@@ -154,7 +164,11 @@ std::string serialize_head(const HttpResponse& response, const std::string& requ
     head.append(name).append(": ").append(value).append("\r\n");
   };
   add("Content-Type", response.content_type);
-  add("Content-Length", std::to_string(response.body.size()));
+  if (!response.stream) {
+    add("Content-Length", std::to_string(response.body.size()));
+  } else if (!options.http_1_0) {
+    add("Transfer-Encoding", "chunked");
+  }
   add("X-Content-Type-Options", "nosniff");
   add("X-Request-Id", request_id);
   for (const Field& field : response.headers) add(field.name, field.value);

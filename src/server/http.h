@@ -1,14 +1,19 @@
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/result.h"
+#include "server/body_stream.h"
 #include "server/byte_budget.h"
 
 namespace fovea::server {
@@ -21,12 +26,14 @@ struct Field {
 
 /// What is known of a request before its body is read.
 struct RequestHead {
-  std::string method;  ///< as sent
-  std::string path;    ///< percent-decoded, without the query
-  std::vector<Field> query;
-  std::vector<Field> headers;
-  std::optional<std::uint64_t> content_length;  ///< bytes; empty: no body, or a chunked one
-  std::string request_id;                       ///< the caller's where it was acceptable, else made here
+  std::string method = {};  ///< as sent
+  std::string path = {};    ///< percent-decoded, without the query
+  std::vector<Field> query = {};
+  std::vector<Field> headers = {};
+  std::optional<std::uint64_t> content_length = {};  ///< bytes; empty: no body, or a chunked one
+  std::string request_id = {};                       ///< the caller's where it was acceptable, else made here
+  std::string client = {};                           ///< the address it came from
+  std::chrono::steady_clock::time_point received = std::chrono::steady_clock::now();  ///< its first byte
 
   /// The first header of that name, whatever its case; null when there is none.
   [[nodiscard]] const std::string* header(std::string_view name) const;
@@ -36,13 +43,17 @@ struct HttpRequest {
   RequestHead head;
   std::string body;
   ByteBudget::Lease body_lease;  ///< keeps the body's bytes counted for as long as they live
+  std::stop_token stop;          ///< requested when the client has gone or the connection is closed
 };
 
 struct HttpResponse {
   int status = 200;
   std::string content_type = "application/json";
-  std::string body;
-  std::vector<Field> headers;  ///< besides Content-Type, Content-Length, Connection, Date and X-Request-Id
+  std::string body = {};
+  std::vector<Field> headers = {};  ///< besides Content-Type, Content-Length, Connection, Date, X-Request-Id
+  std::shared_ptr<BodyStream> stream =
+      nullptr;              ///< set: the body is what comes out of it, and `body` is empty
+  RequestNotes notes = {};  ///< for the log and the metrics
 };
 
 /// Receives the one answer to a request, on any thread.
@@ -72,7 +83,7 @@ bool is_acceptable_request_id(std::string_view id);
 /// How an answer is put on the wire.
 struct WireOptions {
   bool keep_alive = true;
-  bool http_1_0 = false;  ///< the caller must be told about a kept connection
+  bool http_1_0 = false;  ///< the caller must be told about a kept connection, and knows no chunks
 };
 
 /// The status line and the headers, with the empty line that ends them.

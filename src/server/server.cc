@@ -17,6 +17,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
 #include <csignal>
 #include <exception>
 #include <mutex>
@@ -24,11 +25,12 @@
 #include <thread>
 #include <utility>
 
+#include "server/answering.h"
 #include "server/api.h"
 #include "server/byte_budget.h"
-#include "server/compute_queue.h"
 #include "server/connection.h"
 #include "server/connection_set.h"
+#include "server/rate_limiter.h"
 
 namespace fovea::server {
 namespace {
@@ -64,15 +66,9 @@ ServerOptions completed(ServerOptions options) {
   options.max_connections = connection_limit(std::max<std::size_t>(options.max_connections, 1));
   options.io_threads = std::max<std::size_t>(options.io_threads, 1);
   options.min_body_rate = std::max<std::size_t>(options.min_body_rate, 1);
-  if (options.task_names.empty()) options.task_names = {options.default_task};
   options.logger = logger_or_default(std::move(options.logger));
+  if (!options.metrics) options.metrics = std::make_shared<metrics::Metrics>();
   return options;
-}
-
-Api::Options api_options(const ServerOptions& options) {
-  return {.max_body_bytes = options.max_body_bytes,
-          .default_task = options.default_task,
-          .task_names = options.task_names};
 }
 
 std::unexpected<Error> cannot_listen(const ServerOptions& options, const error_code& error) {
@@ -95,11 +91,12 @@ std::unexpected<Error> cannot_listen(const ServerOptions& options, const error_c
 
 }  // namespace
 
-/// The order of the members is the order in which they may be needed: the queue ends first, then the
-/// io_context destroys the coroutines, and what these refer to goes last.
+/// The order of the members is the order in which they may be needed: the io_context destroys the coroutines,
+/// and what these refer to goes last.
 struct Server::Impl {
   Impl(recognize::Backend& backend, ServerOptions given)
       : options(completed(std::move(given))),
+        gate(options.policy),
         budget(options.max_buffered_bytes),
         connections(options.max_connections),
         overflow(kMaxTurnedAway),
@@ -107,15 +104,25 @@ struct Server::Impl {
         control(asio::make_strand(io)),
         acceptor(control),
         signals(control),
+        hangups(control),
         drain_timer(control),
-        queue(options.queue_capacity),
-        api(backend, queue, draining, api_options(options)),
-        context{options, *options.logger, draining, api, queue, budget, connections} {}
+        api({.backend = backend,
+             .gate = gate,
+             .metrics = *options.metrics,
+             .in_flight = in_flight,
+             .draining = draining,
+             .drain = [this] { stop(); },
+             .default_task = options.default_task,
+             .stream_capacity = options.max_stream_bytes,
+             .reviews = options.reviews}),
+        context{options, *options.logger, *options.metrics, draining, gate, api, budget, connections} {}
 
   Result<void> listen();
   asio::awaitable<void> accept();
   void take_in(tcp::socket socket);
   asio::awaitable<void> wait_for_signals();
+  asio::awaitable<void> wait_for_hangups();
+  std::shared_ptr<asio::ssl::context> tls();
   void run();
   void stop();
   void drain();
@@ -124,16 +131,21 @@ struct Server::Impl {
   const ServerOptions options;
   std::atomic<bool> draining{false};
   std::uint16_t port = 0;
+  InFlight in_flight;
+  Gate gate;
+  AddressCounts addresses;
   ByteBudget budget;
   ConnectionSet connections;
   ConnectionSet overflow;  // those that are being turned away
   asio::io_context io;
-  asio::strand<asio::io_context::executor_type> control;  // guards the next four
+  asio::strand<asio::io_context::executor_type> control;  // guards the next five
   tcp::acceptor acceptor;
   asio::signal_set signals;
+  asio::signal_set hangups;
   asio::steady_timer drain_timer;
   bool finished = false;
-  ComputeQueue queue;
+  std::mutex tls_mutex;  // guards tls_context
+  std::shared_ptr<asio::ssl::context> tls_context;
   Api api;
   ConnectionContext context;
   std::mutex threads_mutex;  // guards threads
@@ -186,11 +198,33 @@ void Server::Impl::take_in(tcp::socket socket) {
   socket.set_option(tcp::no_delay(true),
                     ignored);  // answers are written whole; waiting to fill a packet is in vain
   const auto executor = socket.get_executor();
-  const auto connection = std::make_shared<Connection>(std::move(socket), context);
-  if (connections.add(connection)) {
+  const auto remote = socket.remote_endpoint(ignored);
+  std::string peer = ignored ? std::string("-") : remote.address().to_string();
+  auto place = addresses.add(peer, gate.policy()->max_connections_per_address);
+  const bool welcome = place.has_value();
+  const auto connection = std::make_shared<Connection>(
+      std::move(socket), tls(), std::move(peer), std::move(place).value_or(AddressCounts::Lease()), context);
+  if (welcome && connections.add(connection)) {
     asio::co_spawn(executor, connection->serve(), asio::detached);
   } else if (overflow.add(connection)) {
-    asio::co_spawn(executor, connection->turn_away(overflow), asio::detached);
+    asio::co_spawn(
+        executor,
+        connection->turn_away(overflow, welcome ? "too many connections are open"
+                                                : "too many connections are open from this address"),
+        asio::detached);
+  }
+}
+
+std::shared_ptr<asio::ssl::context> Server::Impl::tls() {
+  const std::scoped_lock lock(tls_mutex);
+  return tls_context;
+}
+
+asio::awaitable<void> Server::Impl::wait_for_hangups() {
+  while (true) {
+    const auto [error, signal] = co_await hangups.async_wait(kToken);
+    if (error || finished) co_return;
+    if (options.on_hangup) options.on_hangup();
   }
 }
 
@@ -238,6 +272,7 @@ void Server::Impl::finish() {
   drain_timer.cancel();
   error_code ignored;
   signals.cancel(ignored);
+  hangups.cancel(ignored);
   connections.close_all();
   overflow.close_all();
 }
@@ -254,13 +289,18 @@ Server::~Server() {
 }
 
 Result<void> Server::start() {
+  if (impl_->options.tls.enabled()) {
+    FOVEA_TRY(impl_->tls_context, make_tls_context(impl_->options.tls));
+  }
   FOVEA_CHECK_OK(impl_->listen());
   if (impl_->options.handle_signals) {
     error_code error;
     impl_->signals.add(SIGINT, error);
     if (!error) impl_->signals.add(SIGTERM, error);
+    if (!error) impl_->hangups.add(SIGHUP, error);
     if (error) return fail(ErrorCode::kIo, "cannot handle signals: " + error.message());
     asio::co_spawn(impl_->control, impl_->wait_for_signals(), asio::detached);
+    asio::co_spawn(impl_->control, impl_->wait_for_hangups(), asio::detached);
   }
   asio::co_spawn(impl_->control, impl_->accept(), asio::detached);
   const std::scoped_lock lock(impl_->threads_mutex);
@@ -276,8 +316,23 @@ std::uint16_t Server::port() const {
 
 std::string Server::url() const {
   const bool is_ipv6 = impl_->options.host.contains(':');
-  return fmt::format("http://{}{}{}:{}", is_ipv6 ? "[" : "", impl_->options.host, is_ipv6 ? "]" : "",
-                     impl_->port);
+  return fmt::format("{}://{}{}{}:{}", impl_->options.tls.enabled() ? "https" : "http", is_ipv6 ? "[" : "",
+                     impl_->options.host, is_ipv6 ? "]" : "", impl_->port);
+}
+
+void Server::set_policy(Policy policy) {
+  impl_->gate.set_policy(std::move(policy));
+}
+
+Result<void> Server::set_tls(const TlsFiles& files) {
+  if (files.enabled() != impl_->options.tls.enabled()) {
+    return fail(ErrorCode::kUsage, "TLS is turned on and off by a restart only");
+  }
+  if (!files.enabled()) return {};
+  FOVEA_TRY(auto context, make_tls_context(files));
+  const std::scoped_lock lock(impl_->tls_mutex);
+  impl_->tls_context = std::move(context);
+  return {};
 }
 
 void Server::stop() {
@@ -288,7 +343,7 @@ void Server::wait() {
   const std::scoped_lock lock(impl_->threads_mutex);
   for (std::thread& thread : impl_->threads) thread.join();
   impl_->threads.clear();
-  impl_->queue.close();
+  impl_->in_flight.wait_until_none();
 }
 
 }  // namespace fovea::server

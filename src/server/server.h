@@ -3,12 +3,16 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "base/result.h"
-#include "recognize/recognition.h"
+#include "metrics/metrics.h"
+#include "recognize/backend.h"
+#include "server/gate.h"
+#include "server/review_desk.h"
+#include "server/tls.h"
 
 namespace spdlog {
 class logger;
@@ -20,13 +24,13 @@ struct ServerOptions {
   std::string host = "127.0.0.1";  ///< address or name to listen on; "0.0.0.0" or "::" for every interface
   std::uint16_t port = 8080;       ///< 0: any free one
 
-  std::size_t max_body_bytes = std::size_t{20} * 1000 * 1000;       ///< of one request; more is answered 413
   std::size_t max_buffered_bytes = std::size_t{256} * 1000 * 1000;  ///< of all requests' bodies together
   std::size_t max_header_bytes = 16384;                             ///< request line and headers; else 431
   /// Open connections. When there are more, the one that has waited longest for a request is closed.
   /// Lowered to what the process's limit of open files allows.
   std::size_t max_connections = 1000;
-  std::size_t queue_capacity = 64;  ///< requests that may wait behind the one that is computed; else 429
+  std::size_t max_requests_per_connection = 0;  ///< then it is closed in an orderly way; 0: no limit
+  std::size_t max_stream_bytes = std::size_t{256} * 1024;  ///< that a reader of a stream may be behind
   std::size_t io_threads = 2;
 
   std::chrono::milliseconds idle_timeout{60'000};    ///< for the next request on a kept connection
@@ -40,18 +44,23 @@ struct ServerOptions {
   std::chrono::milliseconds linger_timeout{5'000};
   std::chrono::milliseconds drain_timeout{30'000};  ///< for requests in flight when the server is stopped
 
-  bool handle_signals = false;  ///< SIGINT and SIGTERM call stop(); a second one ends the drain at once
+  Policy policy;  ///< who may ask for how much; may be replaced while the server runs
+  TlsFiles tls;   ///< may be read again while the server runs
+
+  bool handle_signals = false;      ///< SIGINT and SIGTERM call stop(); a second one ends the drain at once
+  std::function<void()> on_hangup;  ///< with handle_signals: SIGHUP calls it, on an I/O thread
+
+  ReviewDesk* reviews = nullptr;  ///< what answers under /reviews, or none; outlives the server
 
   std::string default_task = recognize::Request{}.task;
-  std::vector<std::string> task_names;     ///< told to who asks for an unknown task; empty: the default task
-  std::shared_ptr<spdlog::logger> logger;  ///< null: one that writes to standard error
+  std::shared_ptr<spdlog::logger> logger;     ///< null: one that writes to standard error
+  std::shared_ptr<metrics::Metrics> metrics;  ///< null: one of the server's own
 };
 
-/// The HTTP server. One thread computes, in the order requests came; `io_threads` others speak HTTP, so that
-/// health checks, refusals and uploads never wait for a recognition.
+/// The HTTP server. Its `io_threads` speak HTTP and never wait for the backend: health checks, refusals and
+/// uploads go on whatever is computed.
 ///
-/// The backend must outlive the server. Its recognize() is called on the compute thread only; has_task() is
-/// called on any thread, meanwhile; models() is asked once, by the constructor.
+/// The backend must outlive the server, and may be asked on any thread.
 class Server {
  public:
   Server(recognize::Backend& backend, ServerOptions options);
@@ -67,16 +76,23 @@ class Server {
   /// The port that is listened on, after start().
   [[nodiscard]] std::uint16_t port() const;
 
-  /// "http://host:port", after start().
+  /// "http://host:port" or "https://host:port", after start().
   [[nodiscard]] std::string url() const;
+
+  /// Replaces who may ask for how much. Requests that were let in go on. Thread-safe.
+  void set_policy(Policy policy);
+
+  /// Reads certificate and key for the connections to come; on an error the old ones stay. Thread-safe.
+  /// Errors: kUsage; also when the server began with TLS and none is wanted now, or the other way round.
+  Result<void> set_tls(const TlsFiles& files);
 
   /// Begins to stop: closes the listening socket, lets requests in flight finish within drain_timeout,
   /// answers 503 to what still arrives on open connections, then closes them. Does not wait. Thread-safe,
   /// idempotent; not for signal handlers (see handle_signals).
   void stop();
 
-  /// Returns when the server has stopped; at once if it was not started. A recognition that runs beyond the
-  /// drain is waited for, for it cannot be interrupted, but is not answered. Thread-safe.
+  /// Returns when the server has stopped; at once if it was not started. Questions that are still with the
+  /// backend after the drain have been told to stop and are waited for, but not answered. Thread-safe.
   void wait();
 
  private:

@@ -88,6 +88,28 @@ TEST(ParseJson, AllowsTheSameKeyInDifferentObjects) {
   EXPECT_TRUE(parse_json(R"({"a": {"a": 1}, "b": [{"a": 1}, {"a": 2}]})", "body"));
 }
 
+TEST(ParseOrderedJson, KeepsTheOrderOfTheText) {
+  const auto value = parse_ordered_json(R"({"z": 1, "a": {"y": [], "b": null}, "m": 2})", "body");
+  ASSERT_TRUE(value) << value.error().message;
+  EXPECT_EQ(value->dump(), R"({"z":1,"a":{"y":[],"b":null},"m":2})");
+}
+
+TEST(ParseOrderedJson, RefusesWhatParseJsonRefuses) {
+  for (const std::string& text :
+       {std::string(R"({"a": 1, "b": 2, "a": 3})"), repeated("[", 65), std::string("[1,]")}) {
+    const auto value = parse_ordered_json(text, "body");
+    ASSERT_FALSE(value) << text;
+    EXPECT_EQ(value.error().message, refusal(text));
+  }
+}
+
+TEST(ParseOrderedJson, TellsKeysApartInAnObjectOf100000) {
+  std::string text = "{";
+  for (int i = 0; i < 100'000; ++i) text += "\"k" + std::to_string(i) + "\": 0, ";
+  EXPECT_TRUE(parse_ordered_json(text + "\"last\": 0}", "body"));
+  EXPECT_FALSE(parse_ordered_json(text + "\"k0\": 0}", "body"));
+}
+
 TEST(ParseJson, ShowsARepeatedKeyThatIsCutInsideACharacterAsUtf8) {
   const std::string key = std::string(79, 'k') + "é";
   refusal("{\"" + key + "\": 1, \"" + key + "\": 2}");

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/temporary_folder.h"
 #include "cli/program.h"
 #include "server/http_client.h"
 
@@ -81,6 +82,81 @@ TEST(ServeTest, AnAddressThatIsNotOursIsAUsageError) {
 TEST(ServeTest, ThePortMayComeFromTheEnvironment) {
   Running server(serve({}), {{"FOVEA_PORT", "0"}});
   EXPECT_TRUE(port_of(server.wait_for_line("ready")).has_value());
+}
+
+class ServeConfigTest : public ::testing::Test {
+ protected:
+  std::string write(const std::string& text) {
+    const std::string path = (folder_.path() / "fovea.toml").string();
+    EXPECT_TRUE(write_file(path, text));
+    return path;
+  }
+  static std::optional<testing::WireResponse> get(std::uint16_t port, const std::string& path,
+                                                  const std::string& headers = {}) {
+    return HttpClient(port).request(make_request("GET", path, {}, headers));
+  }
+
+  test::TemporaryFolder folder_;
+};
+
+TEST_F(ServeConfigTest, AFileThatIsWrongIsAUsageErrorWithLineAndColumn) {
+  const std::string path = write("[server]\nport = \"eighty\"\n");
+  for (const std::vector<std::string>& more : {std::vector<std::string>{}, {"--check-config"}}) {
+    std::vector<std::string> arguments = serve({"--config", path});
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const auto done = run(arguments);
+    EXPECT_EQ(done.exit_code, 2);
+    EXPECT_THAT(done.err, HasSubstr(path + ":2:8: server.port must be"));
+  }
+  EXPECT_EQ(run(serve({"--config", "/nonexistent.toml"})).exit_code, 2);
+}
+
+TEST_F(ServeConfigTest, ChecksAFileAndWhatItNamesWithoutServing) {
+  const auto good = run({"serve", "--check-config", "--config", write("[limits]\nburst = 5\n")});
+  EXPECT_EQ(good.exit_code, 0) << good.err;
+  EXPECT_THAT(good.out, HasSubstr("OK"));
+  const auto no_key = run({"serve", "--check-config", "--config", write("[auth]\nkey_file = \"none\"\n")});
+  EXPECT_NE(no_key.exit_code, 0);
+  EXPECT_THAT(no_key.err, HasSubstr("none"));
+  const auto no_certificate = run(
+      {"serve", "--check-config", "--config", write("[tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\n")});
+  EXPECT_EQ(no_certificate.exit_code, 2);
+  EXPECT_THAT(no_certificate.err, HasSubstr("c.pem"));
+}
+
+TEST_F(ServeConfigTest, OptionsCountBeforeTheEnvironmentAndThatBeforeTheFile) {
+  const std::string path = write("[server]\nhost = \"192.0.2.1\"\nport = 1\n");  // neither can be listened on
+  Running by_option(serve({"--config", path, "--host", "127.0.0.1"}),
+                    {{"FOVEA_HOST", "192.0.2.2"}, {"FOVEA_PORT", "0"}});
+  EXPECT_TRUE(port_of(by_option.wait_for_line("ready")).has_value());
+}
+
+TEST_F(ServeConfigTest, AHangupTakesOverNewKeys) {
+  const std::string path = write("[server]\nport = 0\n");
+  Running server(serve({"--config", path}));
+  const auto port = port_of(server.wait_for_line("ready"));
+  ASSERT_TRUE(port.has_value());
+  EXPECT_EQ(get(*port, "/v1/models")->status, 200);
+
+  write("[server]\nport = 5\n[[auth.keys]]\nname = \"a\"\nkey = \"0123456789abcdef\"\n");
+  server.signal(SIGHUP);
+  EXPECT_TRUE(server.wait_for_line("take a restart: server.port"));
+  EXPECT_TRUE(server.wait_for_line("reload: keys"));
+  EXPECT_EQ(get(*port, "/v1/models")->status, 401);
+  EXPECT_EQ(get(*port, "/v1/models", "Authorization: Bearer 0123456789abcdef\r\n")->status, 200);
+
+  write("[server\n");
+  server.signal(SIGHUP);
+  EXPECT_TRUE(server.wait_for_line("nothing was changed"));
+  EXPECT_EQ(get(*port, "/v1/models")->status, 401);
+}
+
+TEST_F(ServeConfigTest, KeysMayComeFromTheEnvironment) {
+  Running server(serve({"--port", "0"}), {{"FOVEA_API_KEYS", "bench:0123456789abcdef,fedcba9876543210"}});
+  const auto port = port_of(server.wait_for_line("ready"));
+  ASSERT_TRUE(port.has_value());
+  EXPECT_EQ(get(*port, "/v1/models")->status, 401);
+  EXPECT_EQ(get(*port, "/v1/models", "Authorization: Bearer fedcba9876543210\r\n")->status, 200);
 }
 
 TEST(ServeTest, AMissingModelIsNamedAndNothingIsServed) {

@@ -64,6 +64,37 @@ bool HttpClient::at_end() {
   return received_.empty() && recv(socket_, &byte, 1, 0) == 0;
 }
 
+bool HttpClient::skip_past(std::string_view wanted) {
+  std::size_t at = 0;
+  while ((at = received_.find(wanted)) == std::string::npos) {
+    if (!fill()) return false;
+  }
+  received_.erase(0, at + wanted.size());
+  return true;
+}
+
+/// Puts the chunks from `begin` together and throws them away with what is before them.
+bool HttpClient::read_chunks(std::size_t begin, std::string& body) {
+  while (true) {
+    std::size_t end = 0;
+    while ((end = received_.find("\r\n", begin)) == std::string::npos) {
+      if (!fill()) return false;
+    }
+    std::size_t size = 0;
+    const auto [last, error] = std::from_chars(received_.data() + begin, received_.data() + end, size, 16);
+    if (error != std::errc() || last != received_.data() + end) return false;
+    while (received_.size() < end + size + 4) {
+      if (!fill()) return false;
+    }
+    body += received_.substr(end + 2, size);
+    begin = end + size + 4;
+    if (size == 0) {
+      received_.erase(0, begin);
+      return true;
+    }
+  }
+}
+
 std::optional<WireResponse> HttpClient::receive(bool to_head) {
   std::size_t end = 0;
   while ((end = received_.find("\r\n\r\n")) == std::string::npos) {
@@ -82,6 +113,10 @@ std::optional<WireResponse> HttpClient::receive(bool to_head) {
     std::string name(line.substr(0, colon));
     for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     response.headers.emplace_back(std::move(name), line.substr(colon + 2));
+  }
+  if (response.header("transfer-encoding") == "chunked" && !to_head) {
+    if (!read_chunks(end + 4, response.body)) return std::nullopt;
+    return response;
   }
   std::size_t length = 0;
   const std::string content_length = response.header("content-length");

@@ -34,8 +34,13 @@ class HttpClient {
   void finish_sending();
   void close();
 
-  /// The next answer; empty when the connection ended before it was whole. `to_head`: it has no body.
+  /// The next answer, put together where it came in chunks; empty when the connection ended before it was
+  /// whole. `to_head`: it has no body.
   std::optional<WireResponse> receive(bool to_head = false);
+
+  /// Waits until `wanted` has come, and throws it away with all before it; false when the connection ended
+  /// before.
+  bool skip_past(std::string_view wanted);
 
   /// True when the server closes in an orderly way, with nothing sent before.
   bool at_end();
@@ -47,6 +52,7 @@ class HttpClient {
 
  private:
   bool fill();
+  bool read_chunks(std::size_t begin, std::string& body);
 
   int socket_ = -1;
   std::string received_;

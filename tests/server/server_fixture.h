@@ -4,7 +4,9 @@
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <condition_variable>
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -29,6 +31,11 @@ class LogLines : public spdlog::sinks::base_sink<std::mutex> {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return text_.contains(wanted); });
   }
+  /// Returns when that many lines have been logged.
+  void wait_for_lines(std::ptrdiff_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return std::ranges::count(text_, '\n') >= count; });
+  }
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
@@ -47,7 +54,6 @@ class ServerTest : public ::testing::Test {
  protected:
   ServerTest() {
     options_.port = 0;
-    options_.task_names = {"trading-card", "pizza"};
     options_.logger = std::make_shared<spdlog::logger>("test", log_);
   }
   ~ServerTest() override {

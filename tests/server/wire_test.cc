@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "server/server_fixture.h"
@@ -111,7 +112,7 @@ TEST_F(WireTest, AsksForTheBodyWhenExpectedTo) {
 }
 
 TEST_F(WireTest, RefusesBeforeTheBodyIsSent) {
-  options_.max_body_bytes = 1000;
+  options_.policy.max_body_bytes = 1000;
   start();
   const auto expecting = [this](std::string_view target, std::size_t length, std::string_view type) {
     return ask(
@@ -127,7 +128,7 @@ TEST_F(WireTest, RefusesBeforeTheBodyIsSent) {
 }
 
 TEST_F(WireTest, TakesABodyAtTheLimitAndNoByteMore) {
-  options_.max_body_bytes = 100'000;
+  options_.policy.max_body_bytes = 100'000;
   start();
   const std::string body(100'001, 'x');
   const auto chunked = [this](const std::string& content) {
@@ -146,7 +147,7 @@ TEST_F(WireTest, TakesABodyAtTheLimitAndNoByteMore) {
 }
 
 TEST_F(WireTest, LetsTheSenderOfAFarTooLargeBodySeeTheRefusal) {
-  options_.max_body_bytes = 1000;
+  options_.policy.max_body_bytes = 1000;
   start();
   auto client = connect();
   // The whole upload is sent before the answer is read, as simple clients do: it must not be reset.
@@ -170,7 +171,7 @@ TEST_F(WireTest, ShedsUploadsThatTogetherAreTooMuch) {
   EXPECT_FALSE(shed.header("retry-after").empty());
   backend_.release();
   EXPECT_TRUE(first.receive());
-  log_->wait_for("200");
+  log_->wait_for("status=200");
   EXPECT_EQ(post("/recognize", std::string(800, 'x')).status, 200);
 }
 
@@ -292,6 +293,35 @@ TEST_F(WireTest, EndsRequestsThatComeTooSlowly) {
   EXPECT_EQ(ask(kHealth).status, 200);
 }
 
+TEST_F(WireTest, EndsTheConnectionOfAClientThatAsksWithoutReading) {
+  options_.write_timeout = milliseconds(50);
+  start();
+  auto client = connect();
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += make_request("GET", "/");
+  while (client.send(many)) {
+  }
+  EXPECT_EQ(ask(kHealth).status, 200);
+}
+
+TEST_F(WireTest, ReadsAheadOnlySoFarWhileItAnswers) {
+  start();
+  backend_.hold();
+  auto client = connect();
+  client.send(make_request("POST", "/recognize", "picture"));
+  backend_.wait_until_started(1);
+  std::string many;
+  for (int i = 0; i < 5000; ++i) many += kHealth;
+  const std::jthread sender(
+      [&] { client.send(many); });  // more than is read ahead, and is answered all the same
+  backend_.release();
+  for (int i = 0; i < 5001; ++i) {
+    const auto response = client.receive();
+    ASSERT_TRUE(response) << i;
+    ASSERT_EQ(response->status, 200);
+  }
+}
+
 TEST_F(WireTest, ManyHalfSentRequestsHoldNobodyUp) {
   start();
   std::vector<HttpClient> slow;
@@ -311,7 +341,7 @@ TEST_F(WireTest, MakesRoomByClosingTheLongestIdle) {
     idle.push_back(connect());
     const std::string id = fmt::format("idle-{}", i);
     ASSERT_TRUE(idle.back().request(make_request("GET", "/healthz", {}, "X-Request-Id: " + id + "\r\n")));
-    log_->wait_for("id " + id);  // only then does it wait for its next request
+    log_->wait_for("id=" + id);  // only then does it wait for its next request
   }
   auto another = connect();
   const auto response = another.request(kHealth);

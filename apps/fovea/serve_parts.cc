@@ -1,0 +1,101 @@
+#include "serve_parts.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+
+#include "common.h"
+#include "tasks/task_set.h"
+
+namespace fovea::cli {
+namespace {
+
+Result<nlohmann::ordered_json> to_json(const Result<reviews::Review>& review) {
+  if (!review) return std::unexpected(review.error());
+  return review->to_json();
+}
+
+reviews::Decider decider(const server::ReviewDesk::Decision& decision) {
+  return {.who = decision.who, .supersede = decision.supersede};
+}
+
+Result<cache::TieredCacheOptions> cache_options(const config::Config::Cache& config) {
+  cache::TieredCacheOptions options;
+  options.memory.max_entries = config.memory_entries;
+  options.memory.max_bytes = config.memory_bytes;
+  if (!config.redis_url.empty()) {
+    FOVEA_TRY(options.redis, cache::parse_redis_url(config.redis_url));
+    options.redis->ttl = std::chrono::seconds(config.ttl_s);
+  }
+  const std::string database = !config.database_url.empty()    ? config.database_url
+                               : !config.database_path.empty() ? config.database_path
+                                                               : cache::default_database_path().string();
+  FOVEA_TRY(options.database, cache::parse_database(database));
+  return options;
+}
+
+}  // namespace
+
+Result<nlohmann::ordered_json> QueueDesk::list(const std::string& state, std::size_t limit,
+                                               std::int64_t after) {
+  std::optional<reviews::State> wanted;
+  if (!state.empty()) {
+    wanted = reviews::parse_state(state);
+    if (!wanted) {
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("no state \"{}\"; there is: pending, accepted, corrected, rejected", state));
+    }
+  }
+  FOVEA_TRY(const reviews::Page page, queue_->list(wanted, limit, after));
+  nlohmann::ordered_json json{{"reviews", nlohmann::ordered_json::array()}, {"after", nullptr}};
+  for (const reviews::Review& review : page.reviews) json["reviews"].push_back(review.to_json());
+  if (page.after) json["after"] = *page.after;
+  return json;
+}
+
+Result<nlohmann::ordered_json> QueueDesk::get(std::int64_t id) {
+  return to_json(queue_->get(id));
+}
+
+Result<nlohmann::ordered_json> QueueDesk::accept(std::int64_t id, const Decision& decision) {
+  return to_json(queue_->accept(id, decider(decision)));
+}
+
+Result<nlohmann::ordered_json> QueueDesk::correct(std::int64_t id, const nlohmann::ordered_json& fields,
+                                                  const Decision& decision) {
+  return to_json(queue_->correct(id, fields, decider(decision)));
+}
+
+Result<nlohmann::ordered_json> QueueDesk::reject(std::int64_t id, const std::string& reason,
+                                                 const Decision& decision) {
+  return to_json(queue_->reject(id, reason, decider(decision)));
+}
+
+Result<recognize::ServiceOptions> service_options(const config::Config& config,
+                                                  const std::filesystem::path& model,
+                                                  const engine::GeneratorOptions& generator) {
+  recognize::ServiceOptions options{.model = model, .generator = generator};
+  const auto paths = tasks::task_paths(config.tasks.directories);
+  FOVEA_TRY(auto set, tasks::TaskSet::load(paths));
+  options.tasks = std::make_shared<const tasks::TaskSet>(std::move(set));
+  options.catalogue = open_catalogue();
+  if (config.cache.enabled) {
+    FOVEA_TRY(options.cache, cache_options(config.cache));
+  }
+  auto queue = reviews::ReviewQueue::open(reviews::ReviewQueue::default_folder(), options.tasks);
+  if (queue) {
+    options.reviews = std::move(*queue);
+  } else {
+    fmt::print(stderr, "fovea: warning: doubtful readings are not kept for review: {}\n",
+               queue.error().message);
+  }
+  options.engine.max_waiting = config.limits.queue_capacity;
+  engine::SchedulerOptions& scheduler = options.engine.scheduler;
+  if (config.engine.kv_budget_mb != 0) scheduler.key_value_bytes = config.engine.kv_budget_mb << 20;
+  if (config.engine.max_batch != 0) scheduler.max_sequences = config.engine.max_batch;
+  if (config.engine.vision_batch != 0) scheduler.vision_batch = config.engine.vision_batch;
+  return options;
+}
+
+}  // namespace fovea::cli

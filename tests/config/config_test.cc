@@ -1,0 +1,172 @@
+#include "config/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "base/temporary_folder.h"
+
+namespace fovea::config {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+Config accepted(const std::string& text) {
+  auto config = parse_config(text, "f.toml", "/etc/fovea");
+  EXPECT_TRUE(config) << config.error().message;
+  return config.value_or(Config{});
+}
+std::string refusal(const std::string& text) {
+  const auto config = parse_config(text, "f.toml", "/etc/fovea");
+  if (config) return "accepted";
+  EXPECT_EQ(config.error().code, ErrorCode::kUsage);
+  return config.error().message;
+}
+
+TEST(ConfigTest, AnEmptyFileSaysNothing) {
+  const Config config = accepted("");
+  EXPECT_EQ(config.server.host, "127.0.0.1");
+  EXPECT_EQ(config.server.port, 8080);
+  EXPECT_EQ(config.limits.max_body_bytes, 20'000'000U);
+  EXPECT_TRUE(config.cache.enabled);
+  EXPECT_TRUE(config.models.empty());
+}
+
+TEST(ConfigTest, ReadsEverySection) {
+  const Config config = accepted(R"(
+      [server]
+      host = "::"
+      port = 9000
+      trusted_proxies = ["10.0.0.1"]
+      log_level = "warn"
+      [limits]
+      max_body_bytes = 1_000
+      requests_per_second = 2.5
+      [auth]
+      key_file = "keys"
+      admin_token = "secret"
+      [[auth.keys]]
+      name = "bench"
+      key = "0123456789abcdef"
+      requests_per_second = 10
+      burst = 20
+      [tls]
+      certificate = "/abs/chain.pem"
+      key = "../key.pem"
+      [cache]
+      redis_url = "redis://localhost"
+      ttl_s = 60
+      [engine]
+      kv_budget_mb = 512
+      dtype = "int8"
+      [tasks]
+      directories = ["tasks", "/more"]
+      [models]
+      zebra = "./z"
+      ant = "/models/ant"
+  )");
+  EXPECT_EQ(config.server.host, "::");
+  EXPECT_EQ(config.server.port, 9000);
+  EXPECT_THAT(config.server.trusted_proxies, ElementsAre("10.0.0.1"));
+  EXPECT_EQ(config.server.log_level, "warn");
+  EXPECT_EQ(config.limits.max_body_bytes, 1000U);
+  EXPECT_EQ(config.limits.requests_per_second, 2.5);
+  EXPECT_EQ(config.auth.key_file, "/etc/fovea/keys");
+  ASSERT_EQ(config.auth.keys.size(), 1U);
+  EXPECT_EQ(config.auth.keys[0].name, "bench");
+  EXPECT_EQ(config.auth.keys[0].requests_per_second, 10);
+  EXPECT_EQ(config.auth.keys[0].burst, 20U);
+  EXPECT_EQ(config.tls.certificate, "/abs/chain.pem");
+  EXPECT_EQ(config.tls.key, "/etc/key.pem");
+  EXPECT_EQ(config.cache.ttl_s, 60);
+  EXPECT_EQ(config.engine.kv_budget_mb, 512U);
+  EXPECT_EQ(config.engine.dtype, "int8");
+  EXPECT_THAT(config.tasks.directories, ElementsAre("/etc/fovea/tasks", "/more"));
+  ASSERT_EQ(config.models.size(), 2U);
+  EXPECT_EQ(config.models[0].name, "zebra") << "the order of the file";
+  EXPECT_EQ(config.models[0].path, "/etc/fovea/z");
+  EXPECT_EQ(config.models[1].path, "/models/ant");
+}
+
+TEST(ConfigTest, ModelsMayBeAListOfNames) {
+  const Config config = accepted("models = [\"b\", \"a\"]\n");
+  ASSERT_EQ(config.models.size(), 2U);
+  EXPECT_EQ(config.models[0].name, "b");
+  EXPECT_EQ(config.models[0].path, "");
+}
+
+TEST(ConfigTest, NamesLineAndColumnOfWhatIsWrong) {
+  EXPECT_THAT(refusal("[server]\nhost = 5\n"), StartsWith("f.toml:2:8: server.host must be a text"));
+  EXPECT_THAT(refusal("[server]\nport = 70000\n"),
+              StartsWith("f.toml:2:8: server.port must be a whole number from 0 to 65535"));
+  EXPECT_THAT(refusal("[server]\nport = \"80\"\n"), StartsWith("f.toml:2:8: server.port"));
+  EXPECT_THAT(refusal("\n[server]\n  prot = 80\n"),
+              StartsWith("f.toml:3:3: unknown setting \"prot\" in [server]; known: host, port"));
+  EXPECT_THAT(refusal("[sever]\n"), HasSubstr("unknown section \"sever\"; known: server, limits"));
+  EXPECT_THAT(refusal("[server\n"), StartsWith("f.toml:1:"));
+  EXPECT_THAT(refusal("a = 1\na = 2\n"), StartsWith("f.toml:2:"));
+  EXPECT_THAT(refusal("server = 5\n"), StartsWith("f.toml:1:10: server must be a table"));
+}
+
+TEST(ConfigTest, RefusesValuesThatMakeNoSense) {
+  for (const std::string text : {"[limits]\nmax_connections = 0",
+                                 "[limits]\nrequests_per_second = -1",
+                                 "[limits]\nrequests_per_second = nan",
+                                 "[limits]\nidle_timeout_ms = 0",
+                                 "[limits]\nmax_body_bytes = 1.5",
+                                 "[server]\nlog_level = \"loud\"",
+                                 "[engine]\ndtype = \"int3\"",
+                                 "[cache]\nenabled = \"yes\"",
+                                 "[auth]\nkeys = [5]",
+                                 "[auth]\nkeys = 5",
+                                 "[[auth.keys]]\nname = \"a\"",
+                                 "[[auth.keys]]\nname = \"a\"\nkey = \"k\"\nkind = \"x\"",
+                                 "[tls]\ncertificate = \"c\"",
+                                 "[tasks]\ndirectories = \"t\"",
+                                 "[tasks]\ndirectories = [1]",
+                                 "models = 5",
+                                 "models = [5]",
+                                 "models = [\"a\", \"a\"]",
+                                 "[models]\na = 5",
+                                 "[server]\ntrusted_proxies = [true]"}) {
+    EXPECT_THAT(refusal(text), StartsWith("f.toml:")) << text;
+  }
+}
+
+TEST(ConfigTest, ReadsAFileAndNamesOneThatIsNotThere) {
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / "fovea.toml";
+  ASSERT_TRUE(write_file(path, "[auth]\nkey_file = \"keys\"\n"));
+  const auto config = read_config(path);
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->auth.key_file, (folder.path() / "keys").string());
+  const auto missing = read_config(folder.path() / "none.toml");
+  ASSERT_FALSE(missing);
+  EXPECT_THAT(missing.error().message, HasSubstr("none.toml"));
+}
+
+TEST(ConfigTest, TellsWhichChangesTakeARestart) {
+  Config to;
+  to.limits.max_body_bytes = 5;
+  to.limits.requests_per_second = 5;
+  to.server.log_level = "debug";
+  to.auth.admin_token = "secret";
+  EXPECT_THAT(changes_that_take_a_restart({}, to), ::testing::IsEmpty());
+  to.server.port = 1;
+  to.limits.max_connections = 5;
+  to.engine.threads = 3;
+  EXPECT_THAT(changes_that_take_a_restart({}, to),
+              ElementsAre("server.port", "[limits]: timeouts, connections, buffers or queue", "[engine]"));
+}
+
+TEST(ConfigTest, TheExampleInTheRepositoryHoldsTheDefaults) {
+  const auto example = read_config(std::string(FOVEA_SOURCE_DIR) + "/docs/fovea.toml");
+  ASSERT_TRUE(example) << example.error().message;
+  EXPECT_EQ(example->server.port, Config{}.server.port);
+  EXPECT_EQ(example->limits.max_connections, Config{}.limits.max_connections);
+}
+
+}  // namespace
+}  // namespace fovea::config

@@ -1,0 +1,163 @@
+// The server behind TLS, against the curl program.
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <memory>
+
+#include "base/file.h"
+#include "base/temporary_folder.h"
+#include "server/server_fixture.h"
+
+namespace fovea::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+template <class T, void (*kFree)(T*)>
+using Owned = std::unique_ptr<T, decltype([](T* value) { kFree(value); })>;
+
+/// Writes a certificate for localhost that it signs itself, and its key.
+void make_certificate(const server::TlsFiles& files, long serial) {
+  const Owned<EVP_PKEY, EVP_PKEY_free> key(EVP_EC_gen("P-256"));
+  const Owned<X509, X509_free> certificate(X509_new());
+  X509_set_version(certificate.get(), X509_VERSION_3);
+  ASN1_INTEGER_set(X509_get_serialNumber(certificate.get()), serial);
+  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -60);
+  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
+  X509_set_pubkey(certificate.get(), key.get());
+  X509_NAME* name = X509_get_subject_name(certificate.get());
+  const std::string subject = fmt::format("serial {}", serial);
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+                             reinterpret_cast<const unsigned char*>(subject.c_str()), -1, -1, 0);
+  X509_set_issuer_name(certificate.get(), name);
+  ASSERT_GT(X509_sign(certificate.get(), key.get(), EVP_sha256()), 0);
+  std::FILE* file = std::fopen(files.certificate.c_str(), "w");
+  ASSERT_NE(file, nullptr);
+  PEM_write_X509(file, certificate.get());
+  std::fclose(file);
+  file = std::fopen(files.key.c_str(), "w");
+  ASSERT_NE(file, nullptr);
+  PEM_write_PrivateKey(file, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  std::fclose(file);
+}
+
+class TlsTest : public ServerTest {
+ protected:
+  void SetUp() override {
+    if (run("curl --version").empty()) GTEST_SKIP() << "curl is not installed";
+    options_.tls = {.certificate = (folder_.path() / "certificate.pem").string(),
+                    .key = (folder_.path() / "key.pem").string()};
+    make_certificate(options_.tls, 1);
+  }
+
+  static std::string run(const std::string& command) {
+    std::string output;
+    FILE* pipe = popen((command + " 2>&1").c_str(), "r");
+    if (pipe == nullptr) return output;
+    std::array<char, 4096> chunk{};
+    while (const auto count = fread(chunk.data(), 1, chunk.size(), pipe)) output.append(chunk.data(), count);
+    pclose(pipe);
+    return output;
+  }
+  std::string curl(const std::string& path, const std::string& arguments = {}) {
+    return run(fmt::format(
+        "curl -q --noproxy '*' --silent --insecure --max-time 60 --write-out ' %{{http_code}}' {} {}{}",
+        arguments, server_->url(), path));
+  }
+  std::string file_of(std::size_t size) {
+    const std::string path = (folder_.path() / "picture").string();
+    std::ofstream(path, std::ios::binary) << std::string(size, 'x');
+    return path;
+  }
+
+  test::TemporaryFolder folder_;
+};
+
+TEST_F(TlsTest, AnswersAndReadsLargeBodies) {
+  start();
+  EXPECT_THAT(server_->url(), HasSubstr("https://"));
+  EXPECT_TRUE(curl("/healthz").ends_with(" 200"));
+  const std::string output =
+      curl("/recognize", fmt::format("-H 'Content-Type: image/png' --data-binary '@{}'", file_of(3'000'000)));
+  EXPECT_THAT(output, HasSubstr("\"size\":3000000"));
+  EXPECT_TRUE(output.ends_with(" 200")) << output;
+}
+
+TEST_F(TlsTest, KeepsTheConnectionAndStreams) {
+  start();
+  const std::string chat =
+      R"(--next --noproxy '*' --silent --insecure -H 'Content-Type: application/json' -d '{"stream": true, "messages": [{"role": "user", "content": "x"}]}' )";
+  const std::string output = curl("/healthz", "-v");
+  EXPECT_THAT(output, HasSubstr("TLSv1.3"));
+  const std::string both =
+      run(fmt::format("curl -q --noproxy '*' --silent --insecure --write-out '%{{num_connects}} ' "
+                      "{0}/healthz {1} --write-out "
+                      "'%{{num_connects}}' {0}/v1/chat/completions",
+                      server_->url(), chat));
+  EXPECT_THAT(both, HasSubstr("data: [DONE]"));
+  EXPECT_TRUE(both.ends_with("\n0")) << both;
+}
+
+TEST_F(TlsTest, LetsTheSenderOfATooLargeBodySeeTheRefusal) {
+  options_.policy.max_body_bytes = 1000;
+  start();
+  const std::string output = curl("/recognize", fmt::format("-H 'Content-Type: image/png' -H 'Expect:' "
+                                                            "--data-binary '@{}'",
+                                                            file_of(5'000'000)));
+  EXPECT_TRUE(output.ends_with(" 413")) << output;
+}
+
+TEST_F(TlsTest, StopsTheWorkOfAClientThatLeaves) {
+  start();
+  const std::string output = curl(
+      "/v1/chat/completions",
+      R"(--no-buffer --max-time 1 -H 'Content-Type: application/json' -d '{"stream": true, "messages": [{"role": "user", "content": "WAIT"}]}')");
+  EXPECT_THAT(output, HasSubstr("Wait"));
+  backend_.wait_until_stopped(1);
+}
+
+TEST_F(TlsTest, SpeaksNothingButTls) {
+  start();
+  EXPECT_FALSE(connect().request(make_request("GET", "/healthz")));
+  EXPECT_TRUE(curl("/healthz").ends_with(" 200"));
+}
+
+TEST_F(TlsTest, TakesANewCertificateWhileItServes) {
+  start();
+  EXPECT_THAT(curl("/healthz", "-v"), HasSubstr("serial 1"));
+  make_certificate(options_.tls, 2);
+  ASSERT_TRUE(server_->set_tls(options_.tls));
+  EXPECT_THAT(curl("/healthz", "-v"), HasSubstr("serial 2"));
+}
+
+TEST_F(TlsTest, KeepsTheOldCertificateWhenTheNewOneIsNone) {
+  start();
+  ASSERT_TRUE(write_file(options_.tls.certificate, "no certificate"));
+  const auto refused = server_->set_tls(options_.tls);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr(options_.tls.certificate));
+  EXPECT_THAT(curl("/healthz", "-v"), HasSubstr("serial 1"));
+}
+
+TEST_F(TlsTest, SaysWhatIsWrongWithItsFiles) {
+  server::TlsFiles other{.certificate = (folder_.path() / "other.pem").string(),
+                         .key = (folder_.path() / "other-key.pem").string()};
+  make_certificate(other, 3);
+  options_.tls.key = other.key;
+  const auto mismatch = server::Server(backend_, options_).start();
+  ASSERT_FALSE(mismatch);
+  EXPECT_THAT(mismatch.error().message, HasSubstr("is not the key of"));
+  options_.tls.key = {};
+  EXPECT_FALSE(server::Server(backend_, options_).start());
+}
+
+}  // namespace
+}  // namespace fovea::testing
