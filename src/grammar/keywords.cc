@@ -19,7 +19,7 @@ constexpr std::array kAnnotations = {"title",    "description", "default",    "e
 
 struct TypeKeywords {
   TypeSet type;
-  std::initializer_list<std::string_view> keywords;
+  std::vector<std::string_view> keywords;
 };
 const std::array kTypeKeywords = {
     TypeKeywords{kString, {"minLength", "maxLength", "pattern", "format"}},
