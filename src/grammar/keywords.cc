@@ -19,9 +19,9 @@ constexpr std::array kAnnotations = {"title",    "description", "default",    "e
 
 struct TypeKeywords {
   TypeSet type;
-  std::array<std::string_view, 5> keywords;  // the rest empty, which no keyword is
+  std::vector<std::string_view> keywords;
 };
-constexpr std::array kTypeKeywords = {
+const std::array kTypeKeywords = {
     TypeKeywords{kString, {"minLength", "maxLength", "pattern", "format"}},
     TypeKeywords{kInteger | kNumber,
                  {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}},
