@@ -10,7 +10,8 @@
 //     multiply_add       sum + a * b in int32, b from bytes
 //     to_float
 //   TileDot            the int8 Dot of tiles: mostly the same. It may offer
-//     row_start          what is added to all sums of a row, found once for a tile
+//     prepare            writes a row's bytes as its broadcast wants them, kRowStep for every four, and gives
+//                        what is added to all sums of that row
 //   kRows, kBlocks     sums of a tile that fit the registers: kRows rows by kBlocks blocks
 
 #include <cstddef>
@@ -73,17 +74,20 @@ inline void int8_tile(const MatmulQuantized& product, const std::uint8_t* b, std
   using Dot = typename Isa::TileDot;
   constexpr std::size_t kVectors = kBlocks * kPackedColumns / Dot::kLanes;
   const std::uint8_t* a = product.a + row * product.lda;
+  const std::size_t stride = product.k * kPackedColumns, steps = product.k / 4;
   typename Dot::Sum sum[kRows][kVectors];
   start_sums<Isa>(product, column, sum);
-  if constexpr (requires { Dot::row_start(a, product.k); }) {
+  if constexpr (requires { Dot::prepare(a, product.k, nullptr); }) {
+    static_assert(kRows == 1);
+    alignas(64)
+        std::uint8_t prepared[Dot::kRowStep / 4 * kMostPackedDepth];  // on the stack: as much as k is used
+    const auto start = Dot::prepare(a, product.k, prepared);
 #pragma unroll
-    for (std::size_t i = 0; i < kRows; ++i) {
-      const auto start = Dot::row_start(a + i * product.lda, product.k);
-#pragma unroll
-      for (std::size_t v = 0; v < kVectors; ++v) sum[i][v] = Dot::add(sum[i][v], start);
-    }
+    for (std::size_t v = 0; v < kVectors; ++v) sum[0][v] = Dot::add(sum[0][v], start);
+    accumulate_packed<Dot>(prepared, product.lda, b, stride, steps, sum);
+  } else {
+    accumulate_packed<Dot>(a, product.lda, b, stride, steps, sum);
   }
-  accumulate_packed<Dot>(a, product.lda, b, product.k * kPackedColumns, product.k / 4, sum);
   finish<Isa>(product, row, column, sum);
 }
 
