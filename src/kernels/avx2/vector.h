@@ -24,6 +24,17 @@ struct Int8Dot : generic::Int8Ymm<Set> {
     const __m256i pairs = _mm256_maddubs_epi16(row.magnitude, _mm256_sign_epi8(columns, row.value));
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
   }
+  /// Nibbles are the unsigned side: 16 products of at most 15 * 127 each fit 16 bits.
+  static Sum multiply_nibbles(const std::uint8_t* a, const std::uint8_t* b, Sum start) {
+    __m256i sums = zero();
+#pragma unroll
+    for (std::size_t pair = 0; pair < 4; ++pair) {
+      const Columns packed = load(b + pair * kPackedStep);
+      sums = _mm256_add_epi16(sums, _mm256_maddubs_epi16(low(packed), broadcast_four(a + 8 * pair)));
+      sums = _mm256_add_epi16(sums, _mm256_maddubs_epi16(high(packed), broadcast_four(a + 8 * pair + 4)));
+    }
+    return _mm256_add_epi32(start, _mm256_madd_epi16(sums, _mm256_set1_epi16(1)));
+  }
 };
 
 /// The same with less work where a row meets many columns: b is complemented rather than negated where a is

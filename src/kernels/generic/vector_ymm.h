@@ -166,9 +166,9 @@ struct Int8Ymm {
     return _mm256_set1_epi32(four);
   }
   static Sum add(Sum a, Sum b) { return _mm256_add_epi32(a, b); }
-  static Columns low(Columns packed) {
-    return _mm256_sub_epi8(_mm256_and_si256(packed, _mm256_set1_epi8(15)), _mm256_set1_epi8(8));
-  }
+  static constexpr int kNibbleOffset = 8;
+  static Sum set1(int value) { return _mm256_set1_epi32(value); }
+  static Columns low(Columns packed) { return _mm256_and_si256(packed, _mm256_set1_epi8(15)); }
   static Columns high(Columns packed) { return low(_mm256_srli_epi16(packed, 4)); }
   static Sum multiply_add(Sum sum, Sum a, const std::uint8_t* b) {
     const __m256i factor = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(b)));
