@@ -100,12 +100,22 @@ def llama_server(options, text, vision):
     finally:
         process.terminate()
         process.wait()
-    tiles = [int(ms) for ms in re.findall(r"(?:slice encoded|encoding done) in (\d+) ms",
-                                          log.read_text(encoding="utf-8", errors="replace"))]
+    row["tile_ms"] = median_tile_ms(log)
+    return row
+
+
+def median_tile_ms(log):
+    """From the log's times (minutes.seconds.milliseconds.microseconds) of a tile's beginning and of what follows it."""
+    stamp = r"(\d+)\.(\d+)\.(\d+)\.(\d+) I "
+    tiles = []
+    for found in re.finditer(stamp + r"[^\n]*encoding mtmd batch[^\n]*\n(?:[^\n]*\n)*?" + stamp + r"decoding image batch",
+                             log.read_text(encoding="utf-8", errors="replace")):
+        start, end = (60_000 * int(m) + 1000 * int(s) + int(ms) + int(us) / 1000
+                      for m, s, ms, us in (found.groups()[:4], found.groups()[4:]))
+        tiles.append(end - start)
     if not tiles:
         sys.exit(f"no time of a tile in {log}: another version of llama.cpp writes other lines")
-    row["tile_ms"] = statistics.median(tiles)
-    return row
+    return statistics.median(tiles)
 
 
 ENGINES = {
@@ -122,6 +132,8 @@ def measure(options):
     options.results.parent.mkdir(parents=True, exist_ok=True)
     for number in range(options.rounds):
         for name, engine in ENGINES.items():
+            if not re.search(options.only, name):
+                continue
             print(f"peers: round {number + 1} of {options.rounds}, {name}", file=sys.stderr)
             row = {"engine": name, **engine(options)}
             with options.results.open("a", encoding="utf-8") as stream:
@@ -164,6 +176,7 @@ def main():
     parser.add_argument("--fovea", type=Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="")
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
