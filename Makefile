@@ -17,7 +17,7 @@ export CTEST_PARALLEL_LEVEL ?= $(JOBS)
 configure = cmake --preset $(1) --log-level=WARNING >/dev/null
 
 .PHONY: help run test test-all instruction-sets build asan tsan fuzz format format-check tidy shellcheck bootstrap \
-        fresh-machine clean
+        fresh-machine peers clean
 
 help: ## this table
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ bootstrap: ## install the packages of scripts/packages.txt that are missing (Deb
 
 fresh-machine: ## prove make test and make run on a bare Debian 12 in a chroot (root; needs a mirror)
 	@scripts/fresh-machine.sh
+
+peers: build ## fovea beside ONNX Runtime and llama.cpp on this machine: installs, builds, measures (about 15 minutes)
+	@benchmarks/peers/run
 
 clean: ## remove build/
 	rm -rf build

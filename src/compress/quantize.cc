@@ -51,12 +51,9 @@ RowTable quantize_rows(const nn::Embedding& table, std::size_t rows) {
 }
 
 template <class T>
-NamedTensor view(std::string name, DType dtype, std::vector<std::size_t> shape,
+NamedTensor view(const std::string& name, DType dtype, const std::vector<std::size_t>& shape,
                  const std::vector<T>& values) {
-  return {.name = std::move(name),
-          .dtype = dtype,
-          .shape = std::move(shape),
-          .bytes = std::as_bytes(std::span(values))};
+  return {.name = name, .dtype = dtype, .shape = shape, .bytes = std::as_bytes(std::span(values))};
 }
 
 /// All tensors of the quantised checkpoint: packed matrices, the embedding by rows, and the rest as it is.

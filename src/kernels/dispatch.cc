@@ -95,9 +95,6 @@ bool has_neon() {
 
 #endif
 
-// Computed with so far in emulation alone, not by a processor: used only where FOVEA_ISA names it.
-constexpr std::string_view kOnlyByName = "amx";
-
 // Slowest first: the last supported one is the default.
 constexpr auto kTable = std::to_array<Entry>({
     {portable::make_kernels("portable"), [] { return true; }},
@@ -126,11 +123,7 @@ Result<const Kernels*> choose() {
   // NOLINTNEXTLINE(concurrency-mt-unsafe): read once; nothing here sets the environment
   const char* wanted = std::getenv("FOVEA_ISA");
   if (wanted != nullptr && *wanted != '\0') return find_kernels(wanted);
-  const Kernels* best = nullptr;
-  for (const Kernels* kernels : supported_kernels()) {
-    if (kernels->isa != kOnlyByName) best = kernels;
-  }
-  return best;
+  return supported_kernels().back();
 }
 
 }  // namespace

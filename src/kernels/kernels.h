@@ -52,7 +52,7 @@ inline constexpr std::size_t kPackedDepth = 64;  ///< k of quantised matrices is
 inline constexpr std::size_t kMostPackedDepth = 65'536;  ///< longer sums could leave 32 bits
 inline constexpr std::size_t kInt4GroupSize = 32;        ///< neighbouring k that share a multiplier
 
-inline constexpr std::size_t kScratchBlocks = 2;
+inline constexpr std::size_t kScratchBlocks = 4;
 
 /// C[m, n] = epilogue(a_scales[m] * b_scales[n] * sum over k of A[m, k] * B[n, k] + bias[n]) with integers A
 /// and B. The sum is exact, so C does not depend on how it is computed.

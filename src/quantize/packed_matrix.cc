@@ -87,8 +87,8 @@ void quantize_int4(const std::vector<float>& row, QuantizedRow& out) {
     const float wanted = std::ceil(steps[g] / out.scale);
     float best = 1.0F;
     float least = INFINITY;
-    for (float multiplier = wanted; multiplier > wanted - 3.0F; multiplier -= 1.0F) {
-      const float tried = std::clamp(multiplier, 1.0F, kMostMultiplier);
+    for (const float below : {0.0F, 1.0F, 2.0F}) {
+      const float tried = std::clamp(wanted - below, 1.0F, kMostMultiplier);
       const float error = group_error(x, tried * out.scale);
       if (error < least) {
         least = error;
@@ -234,7 +234,8 @@ void unpack_row(const PackedView& matrix, std::size_t row, float* out) {
           matrix.multipliers[(block * (depth / kInt4GroupSize) + k / kInt4GroupSize) * kPackedColumns + j];
       integer = ((k % 8 < 4 ? pair & 15 : pair >> 4) - 8) * multiplier;
     } else {
-      integer = static_cast<std::int8_t>(values[k / 4 * 64 + 4 * j + k % 4]);
+      const int byte = values[k / 4 * 64 + 4 * j + k % 4];
+      integer = byte < 128 ? byte : byte - 256;
     }
     out[k] = matrix.scales[row] * static_cast<float>(integer);
   }

@@ -100,11 +100,11 @@ std::vector<tensor::NamedTensor> packed_tensors(const std::string& name, const P
   const bool int4 = shape.format == Format::kInt4;
   const std::size_t padded_rows = shape.blocks() * kPackedColumns;
   std::vector<tensor::NamedTensor> parts;
-  const auto add = [&](std::string_view suffix, DType dtype, std::vector<std::size_t> extents,
+  const auto add = [&](std::string_view suffix, DType dtype, const std::vector<std::size_t>& extents,
                        const auto* data, std::size_t count) {
     parts.push_back({.name = name + std::string(suffix),
                      .dtype = dtype,
-                     .shape = std::move(extents),
+                     .shape = extents,
                      .bytes = std::as_bytes(std::span(data, count))});
   };
   add(int4 ? kInt4Suffix : kInt8Suffix, int4 ? DType::kU8 : DType::kI8, value_shape(shape), matrix.values,

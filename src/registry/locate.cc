@@ -6,9 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <memory>
 
-#include "base/file.h"
+#include "registry/digests.h"
 
 namespace fovea::registry {
 namespace {
@@ -105,18 +104,17 @@ Result<std::string> model_version(const fs::path& directory) {
   }
   std::ranges::sort(files);
 
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  bool fine = context != nullptr && EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1;
+  const FileDigests digests(FileDigests::default_store());
+  std::string listing;
   for (const fs::path& file : files) {
-    FOVEA_TRY(const MappedFile map, MappedFile::open(file));
-    const std::string head = fmt::format("{}\n{}\n", file.filename().string(), map.bytes().size());
-    fine = fine && EVP_DigestUpdate(context.get(), head.data(), head.size()) == 1 &&
-           EVP_DigestUpdate(context.get(), map.bytes().data(), map.bytes().size()) == 1;
+    FOVEA_TRY(const std::string digest, digests.of(file));
+    listing += fmt::format("{} {}\n", digest, file.filename().string());
   }
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int size = 0;
-  fine = fine && EVP_DigestFinal_ex(context.get(), digest.data(), &size) == 1;
-  if (!fine) return fail(ErrorCode::kInternal, "SHA-256 is not available");
+  if (EVP_Digest(listing.data(), listing.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1) {
+    return fail(ErrorCode::kInternal, "SHA-256 is not available");
+  }
   std::string hex;
   for (std::size_t i = 0; i < 6; ++i) hex += fmt::format("{:02x}", digest[i]);
   return hex;

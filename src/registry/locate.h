@@ -20,8 +20,9 @@ Result<std::filesystem::path> locate_model(const std::string& name_or_directory)
 /// The name people use for a model: its directory's last part.
 std::string model_name(const std::filesystem::path& directory);
 
-/// The version of a model: the first 12 hexadecimal digits of a SHA-256 over the names and contents of the
-/// files that decide its answers (weights, configuration, tokenizer). Errors: kIo, kNotFound.
+/// The version of a model: the first 12 hexadecimal digits of a SHA-256 over the names and the digests of the
+/// files that decide its answers (weights, configuration, tokenizer). Digests of large files are remembered:
+/// see FileDigests. Errors: kIo, kNotFound.
 Result<std::string> model_version(const std::filesystem::path& directory);
 
 }  // namespace fovea::registry

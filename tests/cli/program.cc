@@ -30,6 +30,8 @@ pid_t start(const std::vector<std::string>& arguments, const Environment& enviro
   Environment variables = environment;
   // No model of this machine's user is found by name.
   variables.try_emplace("XDG_DATA_HOME", "/nonexistent");
+  // Nothing is remembered there: no folder can be made in it.
+  variables.try_emplace("XDG_STATE_HOME", "/dev/null/none");
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string text = *variable;
     const std::size_t equals = text.find('=');

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "kernels/kernels.h"
 
 namespace fovea::kernels {
@@ -9,6 +11,18 @@ namespace {
 TEST(Dispatch, EveryProcessorHasThePortableSet) {
   ASSERT_FALSE(supported_kernels().empty());
   EXPECT_STREQ(supported_kernels().front()->isa, "portable");
+}
+
+TEST(Dispatch, TheLastSupportedSetIsUsedUnlessFoveaIsaNamesAnother) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): read once; nothing here sets the environment
+  const char* wanted = std::getenv("FOVEA_ISA");
+  const auto active = active_kernels();
+  ASSERT_TRUE(active.has_value()) << active.error().message;
+  if (wanted != nullptr && *wanted != '\0') {
+    EXPECT_STREQ((*active)->isa, wanted);
+  } else {
+    EXPECT_EQ(*active, supported_kernels().back());
+  }
 }
 
 TEST(Dispatch, FindsEverySupportedSetByItsName) {

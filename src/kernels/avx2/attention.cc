@@ -1,12 +1,11 @@
-#include "kernels/generic/attention.h"
-
 #include "kernels/avx2/isa.h"
 #include "kernels/avx2/vector.h"
+#include "kernels/generic/attention_ymm.h"
 
 namespace fovea::kernels::avx2 {
 
 void attention_bf16(const AttentionBf16& attention) {
-  generic::attention_bf16<AttentionIsa>(attention);
+  generic::attention_bf16<generic::WidenedAttention<AttentionIsa>>(attention);
 }
 
 void merge_attention(AttentionRow& into, const AttentionRow& part, float scale, std::size_t head_dim) {

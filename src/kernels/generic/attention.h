@@ -97,7 +97,11 @@ inline Vector power_of_two(Vector t) {
   Vector p = Vector::fma(Vector::set1(0.0551716648F), f, Vector::set1(0.2426111251F));
   p = Vector::fma(p, f, Vector::set1(0.6932609677F));
   p = Vector::fma(p, f, Vector::set1(0.9999280572F));
-  return Vector::scale_by_power_of_two(p, n);
+  if constexpr (requires { Vector::scale_by_small_power_of_two(p, n); }) {
+    return Vector::scale_by_small_power_of_two(p, n);
+  } else {
+    return Vector::scale_by_power_of_two(p, n);
+  }
 }
 
 inline constexpr float kLog2E = 1.44269504F;

@@ -3,7 +3,8 @@
 // Products with packed weights, written once on a `Dot`: how four bytes of a row of A meet the 64-byte steps
 // of a packed block (kernels.h says how blocks are laid out). A Dot offers:
 //   Sum, Columns, Row          registers: sums of kLanes outputs, their packed bytes, four broadcast bytes of
-//   A kLanes, kBytes             outputs and bytes of one Columns zero, load, broadcast, accumulate
+//   A kLanes, kBytes             outputs and bytes of one Columns zero, load, broadcast, accumulate kRowStep
+//   bytes from one step of a row to the next, where they are not four
 
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +14,12 @@
 
 namespace fovea::kernels::generic {
 
+template <class Dot>
+consteval std::size_t row_step() {
+  if constexpr (requires { Dot::kRowStep; }) return Dot::kRowStep;
+  return 4;
+}
+
 /// sum[i][v] += over `steps` steps of A's row i times the v-th vector of outputs. Blocks stand block_stride
 /// bytes apart.
 template <class Dot, std::size_t kRows, std::size_t kVectors>
@@ -21,7 +28,7 @@ template <class Dot, std::size_t kRows, std::size_t kVectors>
                                                      std::size_t steps,
                                                      typename Dot::Sum (&sum)[kRows][kVectors]) {
   constexpr std::size_t kPerBlock = kPackedColumns / Dot::kLanes;
-  for (std::size_t step = 0; step < steps; ++step, a += 4, b += kPackedStep) {
+  for (std::size_t step = 0; step < steps; ++step, a += row_step<Dot>(), b += kPackedStep) {
     typename Dot::Columns columns[kVectors];
 #pragma unroll
     for (std::size_t v = 0; v < kVectors; ++v) {

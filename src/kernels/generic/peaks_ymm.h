@@ -17,13 +17,13 @@ struct F32Ymm {
   static Sum add(Sum sum, Operand a, Operand b) { return _mm256_fmadd_ps(a, b, sum); }
 };
 
-/// Pairs of bfloat16 widened to two floats; one register of weights serves four rows, as in a tile of a
-/// product.
+/// Pairs of bfloat16 widened to two floats; one register of columns serves six rows, as in the products of
+/// attention.
 template <class Set>
 struct Bf16Ymm {
   using Sum = __m256;
   using Operand = __m256;
-  static constexpr std::size_t kSums = 8, kShared = 4, kOperations = 32;
+  static constexpr std::size_t kSums = 12, kShared = 6, kOperations = 32;
   struct Wide {
     __m256 even, odd;
   };

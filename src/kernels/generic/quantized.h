@@ -6,11 +6,15 @@
 //     kOffset            what quantize_row adds to every value of A (0, or 128 for unsigned bytes)
 //     correction         minus kOffset times sums from memory, where kOffset is not 0
 //     add                sum + sum
-//     low, high          the nibbles of a Columns, minus 8
+//     low, high          the nibbles of a Columns; minus 8 where kNibbleOffset is 0
+//     kNibbleOffset      what low and high leave in: 0, or 8, which is then taken off by groups: `set1` gives
+//                        a Sum of one value
+//     multiply_nibbles   (where a set has a shorter way) one group of A times one of a block's vectors
 //     multiply_add       sum + a * b in int32, b from bytes
 //     to_float
 //   TileDot            the int8 Dot of tiles: mostly the same. It may offer
-//     row_start          what is added to all sums of a row, found once for a tile
+//     prepare            writes a row's bytes as its broadcast wants them, kRowStep for every four, and gives
+//                        what is added to all sums of that row
 //   kRows, kBlocks     sums of a tile that fit the registers: kRows rows by kBlocks blocks
 
 #include <cstddef>
@@ -73,17 +77,20 @@ inline void int8_tile(const MatmulQuantized& product, const std::uint8_t* b, std
   using Dot = typename Isa::TileDot;
   constexpr std::size_t kVectors = kBlocks * kPackedColumns / Dot::kLanes;
   const std::uint8_t* a = product.a + row * product.lda;
+  const std::size_t stride = product.k * kPackedColumns, steps = product.k / 4;
   typename Dot::Sum sum[kRows][kVectors];
   start_sums<Isa>(product, column, sum);
-  if constexpr (requires { Dot::row_start(a, product.k); }) {
+  if constexpr (requires { Dot::prepare(a, product.k, nullptr); }) {
+    static_assert(kRows == 1);
+    alignas(64)
+        std::uint8_t prepared[Dot::kRowStep / 4 * kMostPackedDepth];  // on the stack: as much as k is used
+    const auto start = Dot::prepare(a, product.k, prepared);
 #pragma unroll
-    for (std::size_t i = 0; i < kRows; ++i) {
-      const auto start = Dot::row_start(a + i * product.lda, product.k);
-#pragma unroll
-      for (std::size_t v = 0; v < kVectors; ++v) sum[i][v] = Dot::add(sum[i][v], start);
-    }
+    for (std::size_t v = 0; v < kVectors; ++v) sum[0][v] = Dot::add(sum[0][v], start);
+    accumulate_packed<Dot>(prepared, product.lda, b, stride, steps, sum);
+  } else {
+    accumulate_packed<Dot>(a, product.lda, b, stride, steps, sum);
   }
-  accumulate_packed<Dot>(a, product.lda, b, product.k * kPackedColumns, product.k / 4, sum);
   finish<Isa>(product, row, column, sum);
 }
 
@@ -147,9 +154,46 @@ inline void int8_row(const MatmulQuantized& product, const std::uint8_t* b, std:
   finish<Isa>(product, row, column, sum);
 }
 
+/// Rows from which a tile pays: with fewer, weights are read once at memory speed (and int4 unpacked for
+/// every row), the further rows from cache.
+inline constexpr std::size_t kTileFromRows = 4;
+
+/// For every group of one row of A what its sums begin at: minus the offset of nibbles times the sum of A.
+template <class Isa>
+inline void start_groups(const std::uint8_t* a, std::size_t k, std::int32_t* starts) {
+  using Dot = typename Isa::Dot;
+  for (std::size_t group = 0; group < k / kInt4GroupSize; ++group, a += kInt4GroupSize) {
+    std::int32_t sum = 0;
+    for (std::size_t i = 0; i < kInt4GroupSize; ++i) {
+      sum += Dot::kOffset != 0 ? static_cast<std::int32_t>(a[i]) : static_cast<std::int8_t>(a[i]);
+    }
+    starts[group] = -Dot::kNibbleOffset * sum;
+  }
+}
+
+/// The 32 values of A from a times the v-th vector of the group's four steps at b, added to `start`.
+template <class Isa>
+[[gnu::always_inline]] inline auto multiply_nibbles(const std::uint8_t* a, const std::uint8_t* b,
+                                                    std::size_t v, typename Isa::Dot::Sum start) {
+  using Dot = typename Isa::Dot;
+  if constexpr (requires { Dot::multiply_nibbles(a, b, start); }) {
+    return Dot::multiply_nibbles(a, b + v * Dot::kBytes, start);
+  } else {
+    typename Dot::Sum low = start, high = Dot::zero();
+#pragma unroll
+    for (std::size_t pair = 0; pair < 4; ++pair) {
+      const auto packed = Dot::load(b + pair * kPackedStep + v * Dot::kBytes);
+      low = Dot::accumulate(low, Dot::broadcast(a + 8 * pair), Dot::low(packed));
+      high = Dot::accumulate(high, Dot::broadcast(a + 8 * pair + 4), Dot::high(packed));
+    }
+    return Dot::add(low, high);
+  }
+}
+
 /// One row of A times the block of int4 at `column`, unpacked on the way.
 template <class Isa>
-inline void int4_row(const MatmulQuantized& product, std::size_t row, std::size_t column) {
+inline void int4_row(const MatmulQuantized& product, const std::int32_t* starts, std::size_t row,
+                     std::size_t column) {
   using Dot = typename Isa::Dot;
   constexpr std::size_t kVectors = kPackedColumns / Dot::kLanes;
   const std::uint8_t* a = product.a + row * product.lda;
@@ -159,27 +203,30 @@ inline void int4_row(const MatmulQuantized& product, std::size_t row, std::size_
   start_sums<Isa>(product, column, total);
   for (std::size_t k = 0; k < product.k; k += kInt4GroupSize, b += 4 * kPackedStep, multipliers += 16) {
     __builtin_prefetch(multipliers + kPrefetchBytes / 16);
-    typename Dot::Sum low[kVectors], high[kVectors];
 #pragma unroll
-    for (std::size_t v = 0; v < kVectors; ++v) low[v] = high[v] = Dot::zero();
-#pragma unroll
-    for (std::size_t pair = 0; pair < 4; ++pair) {
-      __builtin_prefetch(b + pair * kPackedStep + kPrefetchBytes);
-      const auto first = Dot::broadcast(a + k + 8 * pair);
-      const auto second = Dot::broadcast(a + k + 8 * pair + 4);
-#pragma unroll
-      for (std::size_t v = 0; v < kVectors; ++v) {
-        const auto packed = Dot::load(b + pair * kPackedStep + v * Dot::kBytes);
-        low[v] = Dot::accumulate(low[v], first, Dot::low(packed));
-        high[v] = Dot::accumulate(high[v], second, Dot::high(packed));
-      }
-    }
+    for (std::size_t pair = 0; pair < 4; ++pair) __builtin_prefetch(b + pair * kPackedStep + kPrefetchBytes);
+    auto start = Dot::zero();
+    if constexpr (Dot::kNibbleOffset != 0) start = Dot::set1(starts[k / kInt4GroupSize]);
 #pragma unroll
     for (std::size_t v = 0; v < kVectors; ++v) {
-      total[0][v] = Dot::multiply_add(total[0][v], Dot::add(low[v], high[v]), multipliers + v * Dot::kLanes);
+      const auto sum = multiply_nibbles<Isa>(a + k, b, v, start);
+      total[0][v] = Dot::multiply_add(total[0][v], sum, multipliers + v * Dot::kLanes);
     }
   }
   finish<Isa>(product, row, column, total);
+}
+
+/// Fewer rows than a tile is worth: every block is read once.
+template <class Isa>
+inline void int4_rows(const MatmulQuantized& product) {
+  constexpr std::size_t kMostGroups = kMostPackedDepth / kInt4GroupSize;
+  std::int32_t starts[kTileFromRows][kMostGroups];  // on the stack: as much as k is used
+  for (std::size_t row = 0; row < product.m && Isa::Dot::kNibbleOffset != 0; ++row) {
+    start_groups<Isa>(product.a + row * product.lda, product.k, starts[row]);
+  }
+  for_panels<1>(product.n, [&]<std::size_t>(std::size_t column) {
+    for (std::size_t row = 0; row < product.m; ++row) int4_row<Isa>(product, starts[row], row, column);
+  });
 }
 
 /// One block of int4 as int8: [k / 4, 16, 4]. (A template, like all code here: each set needs its own copy.)
@@ -200,10 +247,6 @@ inline void expand_int4(const std::uint8_t* packed, const std::uint8_t* multipli
   }
 }
 
-/// Rows from which a tile pays: with fewer, weights are read once at memory speed (and int4 unpacked for
-/// every row), the further rows from cache.
-inline constexpr std::size_t kTileFromRows = 4;
-
 template <class Isa>
 inline void matmul_int8(const MatmulQuantized& product) {
   if (product.m < kTileFromRows) {
@@ -222,9 +265,7 @@ inline void matmul_int8(const MatmulQuantized& product) {
 template <class Isa>
 inline void matmul_int4(const MatmulQuantized& product) {
   if (product.m < kTileFromRows) {
-    for_panels<1>(product.n, [&]<std::size_t>(std::size_t column) {
-      for (std::size_t row = 0; row < product.m; ++row) int4_row<Isa>(product, row, column);
-    });
+    int4_rows<Isa>(product);
     return;
   }
   static_assert(Isa::kBlocks <= kScratchBlocks);

@@ -36,12 +36,12 @@ struct VectorYmm {
   static VectorYmm broadcast_odd(const std::uint8_t* p) { return odd_of(broadcast_bits(p)); }
   void store(float* p) const { _mm256_storeu_ps(p, r); }
   void store_partial(float* p, std::size_t n) const { _mm256_maskstore_ps(p, mask(n), r); }
-  void store_bf16(tensor::BFloat16* p) const {
-    const __m256i high = _mm256_srli_epi32(rounded_bf16(r), 16);
-    const __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(high), _mm256_extracti128_si256(high, 1));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), packed);
+  void store_bf16(tensor::BFloat16* p) const { store_high_halves(rounded_bf16(r), p); }
+  void store_bf16_normal(tensor::BFloat16* p) const {
+    const __m256i bits = _mm256_castps_si256(r);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    store_high_halves(_mm256_add_epi32(bits, _mm256_add_epi32(_mm256_set1_epi32(0x7FFF), odd)), p);
   }
-  void store_bf16_normal(tensor::BFloat16* p) const { store_bf16(p); }
   static void store_bf16_pairs(VectorYmm even, VectorYmm odd, tensor::BFloat16* p) {
     const __m256i low = _mm256_srli_epi32(rounded_bf16(even.r), 16);
     const __m256i both = _mm256_blend_epi16(low, rounded_bf16(odd.r), 0xAA);
@@ -63,6 +63,10 @@ struct VectorYmm {
     const __m256i whole = _mm256_cvtps_epi32(n.r);
     const __m256i half = _mm256_srai_epi32(whole, 1);
     return {_mm256_mul_ps(_mm256_mul_ps(p.r, power(half)), power(_mm256_sub_epi32(whole, half)))};
+  }
+  /// The same for -126 <= n <= 0, where one factor does.
+  static VectorYmm scale_by_small_power_of_two(VectorYmm p, VectorYmm n) {
+    return {_mm256_mul_ps(p.r, power(_mm256_cvtps_epi32(n.r)))};
   }
   static VectorYmm first(VectorYmm a, std::size_t n) {
     return {_mm256_and_ps(a.r, _mm256_castsi256_ps(mask(n)))};
@@ -115,6 +119,11 @@ struct VectorYmm {
     return _mm256_castps_si256(
         _mm256_blendv_ps(_mm256_castsi256_ps(rounded), _mm256_castsi256_ps(quiet), is_nan));
   }
+  static void store_high_halves(__m256i words, tensor::BFloat16* p) {
+    const __m256i high = _mm256_srli_epi32(words, 16);
+    const __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(high), _mm256_extracti128_si256(high, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), packed);
+  }
   static __m256i load_bits(const std::uint8_t* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   }
@@ -157,9 +166,9 @@ struct Int8Ymm {
     return _mm256_set1_epi32(four);
   }
   static Sum add(Sum a, Sum b) { return _mm256_add_epi32(a, b); }
-  static Columns low(Columns packed) {
-    return _mm256_sub_epi8(_mm256_and_si256(packed, _mm256_set1_epi8(15)), _mm256_set1_epi8(8));
-  }
+  static constexpr int kNibbleOffset = 8;
+  static Sum set1(int value) { return _mm256_set1_epi32(value); }
+  static Columns low(Columns packed) { return _mm256_and_si256(packed, _mm256_set1_epi8(15)); }
   static Columns high(Columns packed) { return low(_mm256_srli_epi16(packed, 4)); }
   static Sum multiply_add(Sum sum, Sum a, const std::uint8_t* b) {
     const __m256i factor = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(b)));

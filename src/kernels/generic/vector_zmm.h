@@ -146,9 +146,9 @@ struct Int8DotZmm {
     return _mm512_sub_epi32(zero(), _mm512_slli_epi32(_mm512_loadu_si512(sums), 7));
   }
   static Sum add(Sum a, Sum b) { return _mm512_add_epi32(a, b); }
-  static Columns low(Columns packed) {
-    return _mm512_sub_epi8(_mm512_and_si512(packed, _mm512_set1_epi8(15)), _mm512_set1_epi8(8));
-  }
+  static constexpr int kNibbleOffset = 8;
+  static Sum set1(int value) { return _mm512_set1_epi32(value); }
+  static Columns low(Columns packed) { return _mm512_and_si512(packed, _mm512_set1_epi8(15)); }
   static Columns high(Columns packed) { return low(_mm512_srli_epi16(packed, 4)); }
   static Sum multiply_add(Sum sum, Sum a, const std::uint8_t* b) {
     const __m512i factor = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(b)));

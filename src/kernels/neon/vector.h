@@ -123,6 +123,7 @@ struct Int8Dot {
   static constexpr std::size_t kLanes = 4;
   static constexpr std::size_t kBytes = 16;
   static constexpr int kOffset = 0;
+  static constexpr int kNibbleOffset = 0;
 
   static Sum zero() { return vdupq_n_s32(0); }
   static Columns load(const std::uint8_t* p) { return vreinterpretq_s8_u8(vld1q_u8(p)); }

@@ -149,6 +149,7 @@ struct Int8Dot {
   static constexpr std::size_t kLanes = 8;
   static constexpr std::size_t kBytes = 32;
   static constexpr int kOffset = 0;
+  static constexpr int kNibbleOffset = 0;
   struct Sum {
     std::int32_t lane[kLanes];
   };
