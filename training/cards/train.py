@@ -3,8 +3,9 @@
 usage: train.py --seconds 420 --fonts build/fonts --out OUT [--resume DIR_OR_CHECKPOINT]
 The schedule follows the clock: warm-up by steps, full rate, then a linear decay to zero
 over the last part of the time. --resume starts from exported or saved weights and their
-shapes; the optimizer starts anew with its warm-up. --until ends training at a number of
-seconds after the program's start, whatever the set-up took.
+shapes; a checkpoint has the optimizers' state too, exported weights start it anew.
+--until ends training at a number of seconds after the program's start, whatever the
+set-up took.
 """
 
 import argparse
@@ -68,6 +69,7 @@ class Trainer:
         self.dtype = torch.float16 if device.type == "cuda" else torch.float32
         torch.manual_seed(args.seed)
         self.config = {"s": Config(), "m": MEDIUM}[args.size]
+        self.kept: dict | None = None  # the optimizers' state, which only a checkpoint has
         self.first_step, reader, head = self._resume() if args.resume else (0, None, None)
         self.reader = CardReader(self.config)
         self.head = CharacterHead(self.config, CLASS_COUNT)
@@ -87,6 +89,10 @@ class Trainer:
         plain = [p for p in rest if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": args.weight_decay}, {"params": plain, "weight_decay": 0.0}]
         self.adam = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.98), fused=device.type == "cuda")
+        if self.kept:
+            self.adam.load_state_dict(self.kept["adam"])
+            for (_, buffer), old in zip(self.muon.groups, self.kept["muon"], strict=True):
+                buffer.copy_(old)
         self.parameters = [*self.reader.parameters(), *self.head.parameters()]
         self.none_weight = torch.ones(self.head.width, device=device)
         self.none_weight[CLASS_COUNT] = 0.1
@@ -111,6 +117,7 @@ class Trainer:
             return step, safetensors_io.load(path / "model.safetensors"), head
         saved = torch.load(path, map_location="cpu")
         self.config = Config(**saved["config"])
+        self.kept = saved.get("optimizers")
         return saved["step"], saved["reader"], saved["head"]
 
     def warm_up(self, batch: int, augmenter: Augmenter, pool: CardPool) -> None:
@@ -185,7 +192,8 @@ class Trainer:
         """Writes the exported model and a checkpoint that training resumes from."""
         export.write_model(self.reader, out / "model", record | {"step": step}, self.head)
         weights = {"reader": self.reader.state_dict(), "head": self.head.state_dict(), "step": step}
-        torch.save(weights | {"config": asdict(self.config)}, out / "checkpoint.part")
+        optimizers = {"adam": self.adam.state_dict(), "muon": [buffer for _, buffer in self.muon.groups]}
+        torch.save(weights | {"config": asdict(self.config), "optimizers": optimizers}, out / "checkpoint.part")
         os.replace(out / "checkpoint.part", out / "checkpoint.pt")
 
 
