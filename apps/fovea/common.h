@@ -13,7 +13,7 @@
 namespace fovea::cli {
 
 /// The model that commands use unless told otherwise.
-inline constexpr const char* kDefaultModel = "card-reader-s";
+inline constexpr const char* kDefaultModel = "card-reader-m";
 
 /// Prints "fovea: message" on standard error and gives the exit code that goes with the error.
 int report(const Error& error);

@@ -1,10 +1,11 @@
 """Fresh augmentation on the GPU, ending in the served pipeline's own resizes.
 
 A card of the pool is resampled to a random source size with margins (Lanczos, as matrix
-products), takes light, colour, noise and JPEG faults there, and is then resized to the
-longest edge and to the square tile with Pillow's Lanczos weights. A part of every batch
-is bent in perspective instead, gets a camera's light, glare, haze, blur and low
-resolution, and may be turned by quarters.
+products), takes colour, noise, JPEG's and WebP's faults there, and is then resized to the
+longest edge and to the square tile with Pillow's Lanczos weights. A part of every batch is
+photographed instead: laid on a table in perspective, some in a sleeve, with low resolution,
+blur, uneven light and glare; a share of these pictures is turned by quarters, one by one.
+Passes over pixels are functions of their own, which `Augmenter` compiles on a GPU.
 """
 
 import math
@@ -18,10 +19,12 @@ from torch import Tensor
 
 from model import Config
 
-MARGIN_VARIANTS = 32
-SOURCE_HEIGHTS = (384, 416, 448, 480, 512, 560, 608, 672, 736, 800, 896, 1008)
-CAMERA_HEIGHTS = (448, 512, 576, 640, 720, 800, 896, 1008)
-UPRIGHT_SHARE = 0.6
+MARGIN_VARIANTS = 16
+SOURCE_HEIGHTS = (368, 384, 400, 416, 432, 448, 480, 512, 544, 592, 640, 720, 800, 896, 1008)
+CAMERA_HEIGHTS = (432, 464, 496, 528, 560, 608, 656, 720, 800, 896, 1008)
+BLUR_TAPS = 7
+# A sleeve's strips of light and its scratch: where a draw falls below, there is none.
+FILM_LOWEST = (0.0, 0.0, 0.0, 0.0, -9.0, -9.0, -9.0, 0.0, -9.0, -9.0, -9.0, 0.0, -9.0, -9.0)
 
 
 def _lanczos(x: Tensor) -> Tensor:
@@ -60,7 +63,7 @@ def served_weights(
     return torch.tensor(rows, device=device, dtype=dtype), torch.tensor(columns, device=device, dtype=dtype)
 
 
-def _resample(n: int, m: int, share: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
+def margin_weights(n: int, m: int, share: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
     """Per-sample Lanczos matrices `[b, m, n]` and coverage `[b, m]`.
 
     The n input pixels fill `share` of the output's length, from the fraction `offset`.
@@ -78,10 +81,10 @@ def _resample(n: int, m: int, share: Tensor, offset: Tensor) -> tuple[Tensor, Te
 
 
 @lru_cache(maxsize=None)
-def _dct(device: torch.device, dtype: torch.dtype) -> Tensor:
-    """The 8 x 8 DCT of a flattened block as a matrix `[64, 64]`."""
-    k = torch.arange(8, device=device, dtype=torch.float32)
-    basis = torch.cos((2 * k[None] + 1) * k[:, None] * math.pi / 16) / 2
+def _dct(n: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """The n x n DCT of a flattened block as a matrix `[n * n, n * n]`."""
+    k = torch.arange(n, device=device, dtype=torch.float32)
+    basis = torch.cos((2 * k[None] + 1) * k[:, None] * math.pi / (2 * n)) * math.sqrt(2 / n)
     basis[0] /= math.sqrt(2)
     return torch.kron(basis, basis).to(dtype)
 
@@ -99,85 +102,218 @@ def _luma(device: torch.device) -> Tensor:
     return torch.tensor(_LUMA, device=device)
 
 
-def _quantised(plane: Tensor, table: Tensor) -> Tensor:
-    """A plane `[b, h, w]` after 8 x 8 DCT quantisation by `[b, 64]`."""
+def _quantised(plane: Tensor, steps: Tensor, basis: Tensor, n: int) -> Tensor:
+    """A plane `[b, h, w]` after the quantisation of its n x n DCT by `[b, n * n]`."""
     b, h, w = plane.shape
-    basis = _dct(plane.device, plane.dtype)
-    blocks = plane.view(b, h // 8, 8, w // 8, 8).transpose(2, 3).reshape(b, -1, 64)
-    steps = table[:, None].to(plane.dtype)
+    blocks = plane.view(b, h // n, n, w // n, n).transpose(2, 3).reshape(b, -1, n * n)
+    steps = steps[:, None].to(plane.dtype)
     coefficients = (blocks @ basis.T / steps).round() * steps
-    return (coefficients @ basis).view(b, h // 8, w // 8, 8, 8).transpose(2, 3).reshape(b, h, w)
+    return (coefficients @ basis).view(b, h // n, w // n, n, n).transpose(2, 3).reshape(b, h, w)
 
 
-def jpeg(x: Tensor, quality: Tensor) -> Tensor:
-    """JPEG's loss on `[b, 3, h, w]` in 0..255 with 4:2:0 chroma; h and w multiples of 16."""
-    scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality) / 100
-    luma = (_luma(x.device) * scale[:, None]).clamp(min=1)
-    chroma = (luma * 1.4).clamp(max=255)
+def _compressed(x: Tensor, luma: Tensor, chroma: Tensor, basis: Tensor, n: int) -> Tensor:
+    """The loss of n x n block coding on `[b, 3, h, w]` in 0..255 with 4:2:0 chroma; h and w multiples of 16."""
     r, g, b = x.unbind(1)
+    count, h, w = r.shape
     y = 0.299 * r + 0.587 * g + 0.114 * b
-    cb, cr = 0.564 * (b - y), 0.713 * (r - y)
-    y = _quantised(y - 128, luma) + 128
-    cb, cr = (
-        F.interpolate(_quantised(F.avg_pool2d(c[:, None], 2)[:, 0], chroma)[:, None], scale_factor=2.0)[:, 0]
-        for c in (cb, cr)
-    )
+    planes = []
+    for c in (0.564 * (b - y), 0.713 * (r - y)):
+        small = c.view(count, h // 2, 2, w // 2, 2).mean((2, 4))
+        small = _quantised(small, chroma, basis, n)
+        planes.append(small[:, :, None, :, None].expand(-1, -1, 2, -1, 2).reshape(count, h, w))
+    y = _quantised(y - 128, luma, basis, n) + 128
+    cb, cr = planes
     return torch.stack([y + 1.403 * cr, y - 0.344 * cb - 0.714 * cr, y + 1.773 * cb], 1).clamp(0, 255).round()
+
+
+def coded_by_8(x: Tensor, luma: Tensor, chroma: Tensor, basis: Tensor) -> Tensor:
+    """JPEG's loss."""
+    return _compressed(x, luma, chroma, basis, 8)
+
+
+def coded_by_4(x: Tensor, luma: Tensor, chroma: Tensor, basis: Tensor) -> Tensor:
+    """About WebP's loss: blocks of four, the same step for all frequencies."""
+    return _compressed(x, luma, chroma, basis, 4)
+
+
+def _column(values: Tensor, index: int) -> Tensor:
+    return values[:, index, None, None]
+
+
+def _places(inverse: Tensor, h: int, w: int) -> tuple[Tensor, Tensor]:
+    """Where each pixel of an h x w photo lies on what was photographed, 0..1 from its corner: two `[b, h, w]`."""
+    m = inverse.flatten(1)
+    x = ((torch.arange(w, device=m.device) + 0.5) / w)[None, None]
+    y = ((torch.arange(h, device=m.device) + 0.5) / h)[None, :, None]
+    depth = _column(m, 6) * x + _column(m, 7) * y + _column(m, 8)
+    s = (_column(m, 0) * x + _column(m, 1) * y + _column(m, 2)) / depth
+    return s, (_column(m, 3) * x + _column(m, 4) * y + _column(m, 5)) / depth
+
+
+def sampling_grid(inverse: Tensor, span: Tensor, h: int, w: int) -> Tensor:
+    """For grid_sample: where on the card each pixel of the photo lies.
+
+    span `[b, 4]`: left, top, width, height of what was photographed, in cards.
+    """
+    s, t = _places(inverse, h, w)
+    u, v = _column(span, 0) + s * _column(span, 2), _column(span, 1) + t * _column(span, 3)
+    return torch.stack([2 * u - 1, 2 * v - 1], -1)
+
+
+def laid_down(
+    warped: Tensor, inverse: Tensor, span: Tensor, table: Tensor, film: Tensor, dtype: torch.dtype
+) -> Tensor:
+    """The warped card over its sleeve's back, over the table `[b, 3, h, w]`, under the sleeve's film `[b, 14]`."""
+    h, w = warped.shape[2:]
+    s, t = _places(inverse, h, w)
+    u, v = _column(span, 0) + s * _column(span, 2), _column(span, 1) + t * _column(span, 3)
+    inside = (torch.minimum(torch.minimum(s, 1 - s), torch.minimum(t, 1 - t)) > 0)[:, None]
+    card = (torch.minimum(torch.minimum(u, 1 - u), torch.minimum(v, 1 - v)) > 0)[:, None]
+    back, grey = _column(film, 0)[:, None], _column(film, 1)[:, None]
+    ground = torch.where(inside, table + (grey - table) * back, table)
+    shine = _column(film, 2)
+    for at in (3, 7):
+        away = (s - _column(film, at + 3) * t - _column(film, at + 2)).abs()
+        shine = shine + _column(film, at) * torch.sigmoid((_column(film, at + 1) - away) / 0.015)
+    scratch = (s * _column(film, 12) + t - _column(film, 13)).abs() < 0.0018
+    shine = shine + torch.where(scratch, _column(film, 11), 0.0)
+    edge = torch.minimum(torch.minimum(s, 1 - s), 1.4 * torch.minimum(t, 1 - t)) < 0.005
+    shine = torch.where(edge, 6 * shine.clamp(max=0.1), shine.clamp(max=0.5))[:, None]
+    x = torch.where(card, warped, ground)
+    return torch.where(inside, x + (255 - x) * shine, x).to(dtype)
+
+
+def blurred(x: Tensor, across: Tensor, down: Tensor) -> Tensor:
+    """`[b, 3, h, w]` through kernels `[b, BLUR_TAPS]` along both axes."""
+    h, w = x.shape[2:]
+    reach = BLUR_TAPS // 2
+    wide = F.pad(x, (reach, reach, 0, 0), mode="replicate")
+    y = sum(wide[..., i : i + w] * across[:, i, None, None, None] for i in range(BLUR_TAPS)).to(x.dtype)
+    tall = F.pad(y, (0, 0, reach, reach), mode="replicate")
+    return sum(tall[..., i : i + h, :] * down[:, i, None, None, None] for i in range(BLUR_TAPS)).to(x.dtype)
+
+
+def exposed(x: Tensor, light: Tensor, matrix: Tensor, noise: Tensor) -> Tensor:
+    """Light that falls off and a glare (`[b, 8]`, with shift and noise), colours through `[b, 3, 3]`."""
+    h, w = x.shape[2:]
+    px = ((torch.arange(w, device=x.device) + 0.5) / w)[None, None]
+    py = ((torch.arange(h, device=x.device) + 0.5) / h)[None, :, None]
+    ramp = 1 + _column(light, 0) * (px - 0.5) + _column(light, 1) * (py - 0.5)
+    distance = ((px - _column(light, 2)) ** 2 + (py - _column(light, 3)) ** 2) / _column(light, 5) ** 2
+    glare = _column(light, 4) * torch.exp(-distance)
+    r, g, b = (plane * ramp for plane in x.unbind(1))
+    rows = [
+        _column(matrix[:, row], 0) * r + _column(matrix[:, row], 1) * g + _column(matrix[:, row], 2) * b + glare
+        for row in range(3)
+    ]
+    shift, amount = light[:, 6, None, None, None], light[:, 7, None, None, None]
+    return (torch.stack(rows, 1) + shift + noise * amount).clamp(0, 255).round().to(noise.dtype)
+
+
+def _inverse(matrix: Tensor) -> Tensor:
+    """The inverse of `[b, 3, 3]` but for its scale, which does not matter to a homography."""
+    a, b, c = matrix.unbind(1)
+    return torch.stack([torch.cross(b, c, 1), torch.cross(c, a, 1), torch.cross(a, b, 1)], 2)
+
+
+def square_to_quad(x: Tensor, y: Tensor) -> Tensor:
+    """Matrices `[b, 3, 3]` that take the unit square's corners, clockwise from 0, 0, to `[b, 4]` points."""
+    dx1, dx2, dx3 = x[:, 1] - x[:, 2], x[:, 3] - x[:, 2], x[:, 0] - x[:, 1] + x[:, 2] - x[:, 3]
+    dy1, dy2, dy3 = y[:, 1] - y[:, 2], y[:, 3] - y[:, 2], y[:, 0] - y[:, 1] + y[:, 2] - y[:, 3]
+    area = dx1 * dy2 - dx2 * dy1
+    g, h = (dx3 * dy2 - dx2 * dy3) / area, (dx1 * dy3 - dx3 * dy1) / area
+    rows = [x[:, 1] - x[:, 0] + g * x[:, 1], x[:, 3] - x[:, 0] + h * x[:, 3], x[:, 0]]
+    rows += [y[:, 1] - y[:, 0] + g * y[:, 1], y[:, 3] - y[:, 0] + h * y[:, 3], y[:, 0]]
+    return torch.stack([*rows, g, h, torch.ones_like(g)], 1).view(-1, 3, 3)
 
 
 class Augmenter:
     """Draws fresh variants of pool cards. All randomness comes from one seed."""
 
     def __init__(
-        self, config: Config, device: torch.device, dtype: torch.dtype, seed: int, camera_groups: int = 0
+        self,
+        config: Config,
+        device: torch.device,
+        dtype: torch.dtype,
+        seed: int,
+        camera_groups: int = 0,
+        compiled: bool = False,
     ) -> None:
         self.config, self.device, self.dtype = config, device, dtype
         self.camera_groups = camera_groups
         self.random = Random(seed)
         self.generator = torch.Generator(device).manual_seed(seed)
+        passes = (coded_by_8, coded_by_4, sampling_grid, laid_down, blurred, exposed, margin_weights)
+        for function in passes:
+            setattr(self, f"_{function.__name__}", torch.compile(function, dynamic=True) if compiled else function)
+        self._corners = torch.tensor([[-0.5, 0.5, 0.5, -0.5], [-0.5, -0.5, 0.5, 0.5]], device=device)
+        self._taps = torch.arange(BLUR_TAPS, device=device) - BLUR_TAPS // 2
+        self._film_lowest = torch.tensor(FILM_LOWEST, device=device)
+        self._bounds: dict[tuple[tuple[float, float], ...], Tensor] = {}
 
     def uniform(self, count: int, low: float, high: float) -> Tensor:
         """`[count]` floats."""
         return torch.rand(count, device=self.device, generator=self.generator) * (high - low) + low
 
-    def batch(self, pictures: Tensor, chars: Tensor, strength: float, groups: int) -> tuple[Tensor, Tensor]:
+    def draws(self, count: int, *bounds: tuple[float, float]) -> Tensor:
+        """`[count, len(bounds)]` floats between the bounds, which stay on the device once they were used."""
+        if bounds not in self._bounds:
+            self._bounds[bounds] = torch.tensor(bounds, device=self.device).T.contiguous()
+        low, high = self._bounds[bounds]
+        drawn = torch.rand(count, len(bounds), device=self.device, generator=self.generator)
+        return drawn * (high - low) + low
+
+    def batch(
+        self, pictures: Tensor, chars: Tensor, strength: float, groups: int, turned: float = 0.4
+    ) -> tuple[Tensor, Tensor]:
         """`[b, H, W, 3]` u8 and `[b, n, 3]` -> `[b, 3, tile, tile]` around 0..255 and moved chars.
 
         The model's input is that, rounded, clamped and scaled to [-1, 1] (`normalised`).
-        strength (0 to 1) scales the camera effects; the last groups are camera groups.
+        strength (0 to 1) scales the camera effects; the last groups are camera groups, of whose
+        pictures a share is turned by quarters.
         """
         pixels, moved = [], []
-        parts = zip(pictures.chunk(groups), chars.chunk(groups))
-        for index, (part, part_chars) in enumerate(parts):
+        c = self.config
+        for index, (part, part_chars) in enumerate(zip(pictures.chunk(groups), chars.chunk(groups))):
             x = part.permute(0, 3, 1, 2).to(self.dtype, memory_format=torch.contiguous_format)
             camera = index >= groups - self.camera_groups
-            height = self.random.choice(CAMERA_HEIGHTS if camera else SOURCE_HEIGHTS)
+            heights = CAMERA_HEIGHTS if camera else SOURCE_HEIGHTS
+            count = self.camera_groups if camera else groups - self.camera_groups
+            place = index - (groups - count if camera else 0)
+            height = heights[int((place + self.random.random()) / count * len(heights))]  # small and large ones
             width = 16 * round(height * self.random.uniform(0.69, 0.74) / 16)
-            ground = self.uniform(3 * len(x), 0, 255).view(-1, 3, 1, 1).to(self.dtype)
             if camera:
-                x, part_chars = self._perspective(x, part_chars, height, width, ground, strength)
-                x = self._light(x, strength)
+                x, part_chars = self._photographed(x, part_chars, height, width, strength)
             else:
-                x, part_chars = self._margins(x, part_chars, height, width, ground)
-            x = self._colour(x)
-            x = self._noise(x, 6.0 if camera else 3.0)
-            x = jpeg(x.clamp_(0, 255).round_(), self.uniform(len(x), 50.0, 99.0).to(self.dtype))
-            if camera and self.random.random() > UPRIGHT_SHARE:
-                x, part_chars = quarter_turns(x, part_chars, self.random.randint(1, 3))
-            c = self.config
+                x, part_chars = self._margins(x, part_chars, height, width)
+            x = self._light(x, strength if camera else 0.0)
+            x = self._stored(x)
             rows, columns = served_weights(*x.shape[2:], c.longest_edge, c.image_size, self.device, self.dtype)
-            pixels.append(rows @ x @ columns.T)
+            x = rows @ x @ columns.T
+            if camera and turned > 0:  # a square tile: turned, it is what the turned picture gives
+                x, part_chars = self._turned(x, part_chars, turned)
+            pixels.append(x)
             moved.append(part_chars)
         return torch.cat(pixels), torch.cat(moved)
 
-    def _margins(self, x: Tensor, chars: Tensor, height: int, width: int, ground: Tensor) -> tuple[Tensor, Tensor]:
+    def _turned(self, x: Tensor, chars: Tensor, share: float) -> tuple[Tensor, Tensor]:
+        """A share of a batch's pictures, which are in no order, turned: as many by one quarter as by two or three."""
+        each = int(len(x) * share / 3 + self.random.random())
+        parts = [(x[3 * each :], chars[3 * each :])]
+        for turns in range(3):
+            chosen = slice(turns * each, (turns + 1) * each)
+            parts.append(quarter_turns(x[chosen], chars[chosen], turns + 1))
+        return torch.cat([p for p, _ in parts]), torch.cat([c for _, c in parts])
+
+    def _margins(self, x: Tensor, chars: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
         b, variants = len(x), min(len(x), MARGIN_VARIANTS)
+        ground = self.uniform(3 * b, 0, 255).view(-1, 3, 1, 1).to(self.dtype)
         sides = self.uniform(4 * variants, -0.012, 0.04).view(4, variants)
         left, right, top, bottom = torch.where(sides.abs() < 0.006, torch.zeros_like(sides), sides)
         share_x, share_y = 1 / (1 + left + right), 1 / (1 + top + bottom)
         offset_x, offset_y = left * share_x, top * share_y
-        rows, cover_y = _resample(x.shape[2], height, share_y, offset_y)
-        columns, cover_x = _resample(x.shape[3], width, share_x, offset_x)
+        rows, cover_y = self._margin_weights(x.shape[2], height, share_y, offset_y)
+        columns, cover_x = self._margin_weights(x.shape[3], width, share_x, offset_x)
         each = b // variants
         x = x.view(variants, 3 * each, *x.shape[2:])
         x = rows.to(x.dtype)[:, None] @ x @ columns.to(x.dtype).transpose(1, 2)[:, None]
@@ -189,85 +325,90 @@ class Augmenter:
         chars = chars.clone()
         chars[..., 1] = chars[..., 1] * share_x[:, None] + offset_x[:, None]
         chars[..., 2] = chars[..., 2] * share_y[:, None] + offset_y[:, None]
-        return x + ground * (1 - cover), chars
+        return torch.addcmul(x, ground, 1 - cover), chars
 
-    def _perspective(
-        self, x: Tensor, chars: Tensor, height: int, width: int, ground: Tensor, strength: float
+    def _photographed(
+        self, x: Tensor, chars: Tensor, height: int, width: int, strength: float
     ) -> tuple[Tensor, Tensor]:
+        """The card, or the card in a sleeve, on a table, seen by a hand-held camera (as camera.py's)."""
         b = len(x)
-        turn = self.uniform(b, -0.09, 0.09) * strength
-        grow = 1 + self.uniform(b, 0.0, 0.12) * strength
-        bend = self.uniform(2 * b, -0.06, 0.06).view(2, b) * strength
-        shift = self.uniform(2 * b, -0.03, 0.03).view(2, b) * strength
-        cos, sin, aspect = turn.cos() * grow, turn.sin() * grow, height / width
-        matrix = torch.stack(
-            [cos, sin * aspect, shift[0], -sin / aspect, cos, shift[1], bend[0], bend[1], torch.ones_like(turn)], 1
-        ).view(b, 3, 3)
-        ys = (torch.arange(height, device=self.device) + 0.5) / height * 2 - 1
-        xs = (torch.arange(width, device=self.device) + 0.5) / width * 2 - 1
-        ones = torch.ones(height, width, device=self.device)
-        grid = torch.stack([xs.expand(height, width), ys[:, None].expand(height, width), ones], -1)
-        source = grid.view(1, -1, 3) @ matrix.transpose(1, 2)
-        source = (source[..., :2] / source[..., 2:]).view(b, height, width, 2)
-        inside = (source.abs().amax(-1) < 1)[:, None]
-        share = self.random.uniform(0.55, 1) if self.random.random() < 0.4 else 1.1  # of the photo's pixels
-        size = [round(n * min(1.0, max(share * height, 420) / x.shape[2])) for n in x.shape[2:]]
-        x = F.interpolate(x.float(), size, mode="bilinear", antialias=True)
-        warped = F.grid_sample(x, source, padding_mode="border", align_corners=False).to(self.dtype)
-        texture = torch.randn(b, 1, 12, 9, device=self.device, generator=self.generator).to(self.dtype) * 20
-        texture = F.interpolate(texture, (height, width), mode="bilinear")
-        points = torch.stack([chars[..., 1] * 2 - 1, chars[..., 2] * 2 - 1, torch.ones_like(chars[..., 0])], -1)
-        points = points @ torch.linalg.inv(matrix).transpose(1, 2)
-        places = (points[..., :2] / points[..., 2:] + 1) / 2
-        return torch.where(inside, warped, ground + texture), torch.cat([chars[..., :1], places], -1)
+        sleeve = self.draws(b, (0, 1), (0.0, 0.028), (0.0, 0.028), (0.0, 0.04), (0.0, 0.02))
+        has = (sleeve[:, :1] < 0.35 * strength).float()
+        left, right, above, below = (sleeve[:, 1:] * has).unbind(1)
+        span = torch.stack([-left, -above, 1 + left + right, 1 + above + below], 1)
+        margin, turn = (strength * self.draws(b, (0.0, 0.13), (-0.095, 0.095))).unbind(1)
+        scale = (1 / (1 + 2 * margin))[:, None]
+        bend = strength * self.uniform(8 * b, -0.038, 0.038).view(2, b, 4)
+        cos, sin, aspect = turn.cos()[:, None], turn.sin()[:, None], height / width
+        cx, cy = self._corners
+        matrix = square_to_quad(
+            0.5 + scale * (cx * cos - cy * sin * aspect + bend[0]),
+            0.5 + scale * (cx * sin / aspect + cy * cos + bend[1]),
+        )
+        inverse = _inverse(matrix)
+        # Of the card's own pixels the photo keeps what its size can hold, or fewer.
+        share = self.random.uniform(0.6, 1) if self.random.random() < 0.4 else 1.0
+        fits = [max(share * 0.9 * m, 370 * m / height) for m in (height, width)]
+        size = [min(n, 32 * round(m / 32)) for n, m in zip(x.shape[2:], fits)]
+        if size[0] < x.shape[2]:
+            rows = _reducing(x.shape[2], size[0], self.device, self.dtype)
+            x = rows @ x @ _reducing(x.shape[3], size[1], self.device, self.dtype).T
+        grid = self._sampling_grid(inverse, span, height, width)
+        warped = F.grid_sample(x.float(), grid, padding_mode="border", align_corners=False)
+        cloth = torch.randn(b, 1, 24, 18, device=self.device, generator=self.generator) * 14
+        table = self.uniform(3 * b, 0, 255).view(b, 3, 1, 1) + F.interpolate(cloth, (height, width), mode="bilinear")
+        strips = ((-0.1, 0.22), (0.02, 0.12), (-0.3, 1.3), (-0.6, 0.6))
+        back, scratch = ((0.06, 0.3), (185, 240), (0.02, 0.11)), ((-0.2, 0.25), (-3, 3), (-2, 3))
+        film = self.draws(b, *back, *strips, *strips, *scratch)
+        film = torch.where(has > 0, torch.maximum(film, self._film_lowest), 0.0)
+        x = self._laid_down(warped, inverse, span, table, film, self.dtype)
+        sigma = self.draws(b, (0.15, 0.25 + strength * height / 1000), (0.75, 1.3))
+        sharp = self.draws(b, (-3.0, 0.7)).clamp(min=0) * strength
+        kernels = []
+        for wide in (sigma[:, :1], sigma[:, :1] * sigma[:, 1:]):
+            kernel = torch.exp(-(self._taps**2) / (2 * torch.where(sharp > 0, 1.1, wide) ** 2))
+            kernel = kernel / kernel.sum(1, keepdim=True)
+            kernels.append(torch.where(sharp > 0, (1 + sharp) * (self._taps == 0) - sharp * kernel, kernel))
+        x = self._blurred(x, *kernels)
+        left, top, width_, height_ = span.T[..., None]
+        points = torch.stack([(chars[..., 1] - left) / width_, (chars[..., 2] - top) / height_], -1)
+        points = torch.cat([points, torch.ones_like(points[..., :1])], -1) @ matrix.transpose(1, 2)
+        return x, torch.cat([chars[..., :1], points[..., :2] / points[..., 2:]], -1)
 
     def _light(self, x: Tensor, strength: float) -> Tensor:
-        """Uneven light, a soft reflection, a sleeve's haze and a slight blur."""
-        b, _, h, w = x.shape
-        ys = torch.linspace(-0.5, 0.5, h, device=self.device)[:, None]
-        xs = torch.linspace(-0.5, 0.5, w, device=self.device)[None]
-
-        def draw(low: float, high: float) -> Tensor:
-            return self.uniform(b, low, high)[:, None, None]
-
-        ramp = 1 + strength * (draw(-0.3, 0.3) * xs + draw(-0.3, 0.3) * ys)
-        distance = (xs - draw(-0.5, 0.5)) ** 2 + (ys - draw(-0.5, 0.5)) ** 2
-        glare = strength * draw(-80, 90).clamp(min=0) * torch.exp(-distance / draw(0.05, 0.2) ** 2)
-        slope, middle, wide = draw(-1, 1), draw(-0.6, 0.6), draw(0.03, 0.2)
-        streak = strength * draw(-60, 50).clamp(min=0) * torch.sigmoid((wide - (xs - slope * ys - middle).abs()) / 0.02)
-        haze = strength * draw(-0.15, 0.12).clamp(min=0)[:, None].to(x.dtype)
-        sigma = self.uniform(b, 0.2, 0.3 + strength * h / 1100)
-        taps = torch.arange(-4, 5, device=self.device)
-        kernel = torch.exp(-(taps**2) / (2 * sigma[:, None] ** 2))
-        kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(3, 0).to(x.dtype)
-        flat = x.reshape(1, 3 * b, h, w)
-        flat = F.conv2d(flat, kernel.view(3 * b, 1, 9, 1), padding=(4, 0), groups=3 * b)
-        flat = F.conv2d(flat, kernel.view(3 * b, 1, 1, 9), padding=(0, 4), groups=3 * b)
-        flat = flat.view(b, 3, h, w) * (1 - haze) + 235 * haze
-        return flat * ramp[:, None].to(x.dtype) + (glare + streak)[:, None].to(x.dtype)
-
-    def _colour(self, x: Tensor) -> Tensor:
-        """Contrast, brightness and a colour matrix; now and then a strong turn of hue."""
+        """Uneven light and glare (with strength), colours, now and then a strong turn of hue, and noise."""
         b = len(x)
-        noise = torch.randn(b, 3, 3, device=self.device, generator=self.generator)
-        strong = (self.uniform(b, 0, 1) < 0.3)[:, None, None]
-        matrix = torch.eye(3, device=self.device) + noise * torch.where(strong, 0.25, 0.03)
-        matrix = matrix / matrix.sum(2, keepdim=True).clamp(min=0.5) * self.uniform(b, 0.85, 1.12)[:, None, None]
-        shift = self.uniform(b, -14, 14)[:, None, None]
-        return _mixed(x, matrix.to(x.dtype), shift.to(x.dtype))
-
-    def _noise(self, x: Tensor, high: float) -> Tensor:
+        high = 6.0 if strength else 3.0
+        light = self.draws(
+            b, (-0.3, 0.3), (-0.3, 0.3), (0, 1), (0, 1), (-150, 90), (0.05, 0.2), (-14, 14), (-high, high)
+        )  # fmt: skip
+        if not strength:
+            light[:, :2] = 0
+        light[:, 4] = light[:, 4].clamp(min=0) * strength
+        light[:, 7].clamp_(min=0)
+        turn = torch.randn(b, 3, 3, device=self.device, generator=self.generator)
+        drawn = self.draws(b, (0, 1), (0.85 - 0.07 * strength, 1.12))[:, :, None, None]
+        matrix = torch.eye(3, device=self.device) + turn * torch.where(drawn[:, 0] < 0.3, 0.25, 0.03)
+        matrix = matrix / matrix.sum(2, keepdim=True).clamp(min=0.5) * drawn[:, 1]
         noise = torch.randn(x.shape, device=self.device, generator=self.generator, dtype=x.dtype)
-        amount = self.uniform(len(x), -high, high).clamp(min=0).to(x.dtype)
-        return x + noise * amount[:, None, None, None]
+        return self._exposed(x, light, matrix, noise)
+
+    def _stored(self, x: Tensor) -> Tensor:
+        """Faults of JPEG, WebP or both, one after the other."""
+        drawn = self.random.random()
+        if drawn < 0.65:
+            quality = self.uniform(len(x), 50.0, 97.0)[:, None]
+            luma = (_luma(x.device) * (200 - 2 * quality) / 100).clamp(min=1)
+            x = self._coded_by_8(x, luma, (luma * 1.4).clamp(max=255), _dct(8, x.device, x.dtype))
+        if drawn > 0.35:
+            step = self.uniform(len(x), 4.0, 22.0)[:, None].expand(-1, 16)
+            x = self._coded_by_4(x, step, step, _dct(4, x.device, x.dtype))
+        return x
 
 
-def _mixed(x: Tensor, matrix: Tensor, shift: Tensor) -> Tensor:
-    """Colours `[b, 3, h, w]` through matrices `[b, 3, 3]`, shifted by `[b, 1, 1]`."""
-    planes = x.unbind(1)
-    weights = matrix.unbind(2)
-    mixed = [sum(p * w[:, row, None, None] for p, w in zip(planes, weights)) + shift for row in range(3)]
-    return torch.stack(mixed, 1)
+@lru_cache(maxsize=None)
+def _reducing(n: int, m: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    return torch.tensor(pillow_weights(n, m), device=device, dtype=dtype)
 
 
 def quarter_turns(x: Tensor, chars: Tensor, turns: int) -> tuple[Tensor, Tensor]:

@@ -137,7 +137,7 @@ class Renderer:
             caps=caps,
             canvas=self._stock(rng, size, content.kind),
             ink=Ink(rng, art.PALETTES[content.kind]),
-            stretch=(0.9, 1.1) if self.test else (0.78, 1.16),
+            stretch=(0.9, 1.1) if self.test else (0.74, 1.16),
         )
         return plan
 

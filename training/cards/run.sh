@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One training run with its evaluation, on a machine with a GPU.
 # usage: training/cards/run.sh OUT SECONDS [further arguments of train.py]
-# SPLITS names the evaluation sets to draw and measure (default "clean camera"), VERIFY=1 loads
+# SPLITS names the evaluation sets to draw and measure (default "clean camera", CARDS of each), VERIFY=1 loads
 # the result in transformers too. OUT gets train.log, summary.json and the exported model in
 # pieces of 15 MB (cat model.tgz.* | tar xz); WORK keeps the checkpoint (default: a new folder).
 set -uo pipefail
@@ -20,10 +20,9 @@ done
 (
   for split in ${SPLITS-clean camera}; do
     [ -f "$work/$split/manifest.jsonl" ] && continue
-    n=$([ "$split" = clean ] && echo 2048 || echo 1024)
-    nice -n 5 python3 "$here/make_eval.py" --split "$split" --n "$n" --seed 20000 --fonts "$fonts" \
+    nice -n 15 python3 "$here/make_eval.py" --split "$split" --n "${CARDS:-1024}" --seed 20000 --fonts "$fonts" \
       --out "$work/$split" --workers 4
-    nice -n 5 python3 "$here/evaluate.py" --data "$work/$split" --prepare --workers 4
+    nice -n 15 python3 "$here/evaluate.py" --data "$work/$split" --prepare --workers 4
   done
 ) >"$out/eval-data.log" 2>&1 &
 data_made=$!
@@ -31,7 +30,7 @@ pack() {
   tar -C "$work/run" -cz model | split -b 15M -d - "$work/model.tgz." && mv "$work"/model.tgz.* "$out/"
 }
 (
-  while sleep 45; do
+  while sleep 120; do
     [ -f "$work/run/checkpoint.pt" ] && pack
   done
 ) &

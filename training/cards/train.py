@@ -3,8 +3,9 @@
 usage: train.py --seconds 420 --fonts build/fonts --out OUT [--resume DIR_OR_CHECKPOINT]
 The schedule follows the clock: warm-up by steps, full rate, then a linear decay to zero
 over the last part of the time. --resume starts from exported or saved weights and their
-shapes; the optimizer starts anew with its warm-up. --until ends training at a number of
-seconds after the program's start, whatever the set-up took.
+shapes; a checkpoint has the optimizers' state too, exported weights start it anew.
+--until ends training at a number of seconds after the program's start, whatever the
+set-up took.
 """
 
 import argparse
@@ -49,7 +50,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--groups", type=int, default=2, help="a batch is augmented in this many groups")
     parser.add_argument("--camera-groups", type=int, default=0, help="how many of them get camera effects")
     parser.add_argument("--camera-from", type=float, default=0.05, help="share of the time before camera effects grow")
-    parser.add_argument("--aux", type=float, default=0.5, help="weight of the character loss")
+    parser.add_argument("--turned-from", type=float, default=0.7, help="share of camera pictures turned at the start")
+    parser.add_argument("--turned-to", type=float, default=0.4, help="the same from 60 % of the time on")
+    parser.add_argument("--aux", type=float, default=0.5, help="weight of the character loss; it falls to a tenth")
+    parser.add_argument("--teacher", type=Path, help="exported model whose answers' distributions are learned too")
+    parser.add_argument("--soft", type=float, default=0.5, help="weight of the teacher's distributions")
     parser.add_argument("--max-steps", type=int, default=10**9)
     parser.add_argument("--profile", action="store_true", help="print what steps 60 to 63 spend their time on")
     parser.add_argument("--no-compile", action="store_true")
@@ -64,6 +69,7 @@ class Trainer:
         self.dtype = torch.float16 if device.type == "cuda" else torch.float32
         torch.manual_seed(args.seed)
         self.config = {"s": Config(), "m": MEDIUM}[args.size]
+        self.kept: dict | None = None  # the optimizers' state, which only a checkpoint has
         self.first_step, reader, head = self._resume() if args.resume else (0, None, None)
         self.reader = CardReader(self.config)
         self.head = CharacterHead(self.config, CLASS_COUNT)
@@ -83,16 +89,22 @@ class Trainer:
         plain = [p for p in rest if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": args.weight_decay}, {"params": plain, "weight_decay": 0.0}]
         self.adam = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.98), fused=device.type == "cuda")
+        if self.kept:
+            self.adam.load_state_dict(self.kept["adam"])
+            for (_, buffer), old in zip(self.muon.groups, self.kept["muon"], strict=True):
+                buffer.copy_(old)
         self.parameters = [*self.reader.parameters(), *self.head.parameters()]
         self.none_weight = torch.ones(self.head.width, device=device)
         self.none_weight[CLASS_COUNT] = 0.1
+        self.teacher = evaluate.load_model(args.teacher, device).requires_grad_(False) if args.teacher else None
         self.score, self.normalised = self._score, normalised
         if not args.no_compile:
             self.score, self.normalised = torch.compile(self._score), torch.compile(normalised)
-            trunk = self.reader.model
-            trunk.vision_model.embeddings.compile()
-            for layer in [*trunk.vision_model.encoder["layers"], *trunk.text_model.layers]:
-                layer.compile()  # Equal layers share one compiled graph: a quarter of the start-up.
+            for reader in [self.reader] + ([self.teacher] if self.teacher else []):
+                trunk = reader.model
+                trunk.vision_model.embeddings.compile()
+                for layer in [*trunk.vision_model.encoder["layers"], *trunk.text_model.layers]:
+                    layer.compile()  # Equal layers share one compiled graph: a quarter of the start-up.
 
     def _resume(self) -> tuple[int, dict, dict | None]:
         """The step of the saved weights, the reader's and, where they were kept, the head's; sets the shapes."""
@@ -105,12 +117,21 @@ class Trainer:
             return step, safetensors_io.load(path / "model.safetensors"), head
         saved = torch.load(path, map_location="cpu")
         self.config = Config(**saved["config"])
+        self.kept = saved.get("optimizers")
         return saved["step"], saved["reader"], saved["head"]
 
-    def warm_up(self, batch: int) -> None:
+    def warm_up(self, batch: int, augmenter: Augmenter, pool: CardPool) -> None:
         """Compiles the step on noise, which costs no training time while the first cards are drawn."""
         c, device = self.config, self.device
         pixels = torch.rand(batch, 3, c.image_size, c.image_size, device=device).to(self.dtype) * 255
+        rows = torch.arange(batch, device=device)
+        for _ in range(3):
+            began = time.time()
+            for _ in range(4):
+                augmenter.batch(pool.pictures[rows], pool.chars[rows], 1.0, self.args.groups)
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            print(f"augmentation {(time.time() - began) * 250:.0f} ms a batch", flush=True)
         answers = torch.randint(c.vocab, (batch, fields.MAX_ANSWER), device=device)
         targets = torch.randint(CLASS_COUNT, (batch, c.grid * c.grid, self.head.slots), device=device)
         text, aux, _ = self.loss(pixels, answers, targets, False)
@@ -124,14 +145,24 @@ class Trainer:
         apart: the character head learns alone, without moving the patches.
         """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            logits, patches = self.reader(self.normalised(pixels), answers)
+            inputs = self.normalised(pixels)
+            logits, patches = self.reader(inputs, answers)
             characters = self.head(patches.detach() if apart else patches)
-        return self.score(logits, characters, answers, targets)
+            taught = None
+            if self.teacher:
+                with torch.no_grad():
+                    taught = self.teacher(inputs, answers)[0]
+        return self.score(logits, characters, answers, targets, taught)
 
     def _score(
-        self, logits: Tensor, characters: Tensor, answers: Tensor, targets: Tensor
+        self, logits: Tensor, characters: Tensor, answers: Tensor, targets: Tensor, taught: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         text = F.cross_entropy(logits.float().flatten(0, 1), answers.flatten(), ignore_index=fields.PAD_ID)
+        if taught is not None:
+            learned, given = logits.float().log_softmax(-1), taught.float().log_softmax(-1)
+            each = F.kl_div(learned, given, reduction="none", log_target=True)
+            known = answers != fields.PAD_ID
+            text = text + self.args.soft * (each.sum(-1) * known).sum() / known.sum()
         aux = F.cross_entropy(characters.float().flatten(0, 2), targets.flatten(), self.none_weight)
         right = (logits.argmax(-1) == answers) | (answers == fields.PAD_ID)
         return text, aux, right.all(1).float().mean()
@@ -143,11 +174,11 @@ class Trainer:
         return copy
 
     def step(
-        self, pixels: Tensor, answers: Tensor, targets: Tensor, rate: float, apart: bool
+        self, pixels: Tensor, answers: Tensor, targets: Tensor, rate: float, apart: bool, aux_weight: float
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One update; returns the losses and the share of answers right under teacher forcing."""
         text, aux, exact = self.loss(pixels, answers, targets, apart)
-        (text + self.args.aux * aux).backward()
+        (text + aux_weight * aux).backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         for group in self.adam.param_groups:
             group["lr"] = rate
@@ -161,7 +192,8 @@ class Trainer:
         """Writes the exported model and a checkpoint that training resumes from."""
         export.write_model(self.reader, out / "model", record | {"step": step}, self.head)
         weights = {"reader": self.reader.state_dict(), "head": self.head.state_dict(), "step": step}
-        torch.save(weights | {"config": asdict(self.config)}, out / "checkpoint.part")
+        optimizers = {"adam": self.adam.state_dict(), "muon": [buffer for _, buffer in self.muon.groups]}
+        torch.save(weights | {"config": asdict(self.config), "optimizers": optimizers}, out / "checkpoint.part")
         os.replace(out / "checkpoint.part", out / "checkpoint.pt")
 
 
@@ -213,8 +245,14 @@ def main() -> None:
     torch.backends.cuda.matmul.allow_tf32 = True
     pool = CardPool(workers, args.pool, device)
     trainer = Trainer(args, device)
-    augmenter = Augmenter(trainer.config, device, trainer.dtype, args.seed, args.camera_groups)
-    trainer.warm_up(args.batch)
+    compiled = device.type == "cuda" and not args.no_compile
+    if compiled:
+        import torch._dynamo.config as compiler
+
+        compiler.suppress_errors = True  # What cannot be compiled runs as it stands.
+        compiler.cache_size_limit = 64
+    augmenter = Augmenter(trainer.config, device, trainer.dtype, args.seed, args.camera_groups, compiled)
+    trainer.warm_up(args.batch, augmenter, pool)
     print(f"compiled after {time.time() - began:.0f} s", flush=True)
     while pool.received < 4 * args.batch:
         time.sleep(0.5)
@@ -226,11 +264,12 @@ def main() -> None:
     while (share := (time.time() - started) / seconds_given) < 1 and step < args.max_steps:
         rows = pool.sample(args.batch, augmenter.generator)
         strength = min(1.0, max(0.0, (share - args.camera_from) / 0.1))
-        pixels, chars = augmenter.batch(pool.pictures[rows], pool.chars[rows], strength, args.groups)
+        turned = args.turned_from + (args.turned_to - args.turned_from) * min(1.0, share / 0.6)
+        pixels, chars = augmenter.batch(pool.pictures[rows], pool.chars[rows], strength, args.groups, turned)
         targets = character_targets(chars, trainer.config.grid, trainer.head.slots, CLASS_COUNT)
         rate = rate_at(args, step, share)
         apart = trainer.new_head and step < args.warmup
-        text, aux, exact = trainer.step(pixels, pool.answers[rows], targets, rate, apart)
+        text, aux, exact = trainer.step(pixels, pool.answers[rows], targets, rate, apart, args.aux * (1 - 0.9 * share))
         if profiler:
             profiler.step()
         step += 1
@@ -241,7 +280,7 @@ def main() -> None:
                 f"{step * args.batch / seconds:.0f} images/s, {pool.received / (time.time() - began):.0f} cards/s",
                 flush=True,
             )
-        if time.time() - saved > 60:
+        if time.time() - saved > 120:
             saved = time.time()
             trainer.save(args.out, trainer.first_step + step, {"seed": args.seed})
         if not halfway and share > 0.5:
