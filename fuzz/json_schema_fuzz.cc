@@ -45,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   stepper.begin(state);
   std::string answer;
   // maxLength, maxItems and enumerations can make answers longer than is worth the time here.
-  while (answer.size() < 100'000) {
+  while (answer.size() < 10'000) {
     stepper.expand(state);
     ByteSet possible;
     for (const Stepper::Leaf& leaf : stepper.leaves()) possible |= stepper.byte_set(leaf);
@@ -57,12 +57,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     if (stepper.can_end() && (possible.empty() || choice % 2 == 0)) break;
     // Without choices left the last byte: it closes strings and leaves members out more often than the first.
-    for (int skip = choices.empty() ? 255 : choice; skip > 0 && possible.count() > 1; --skip) possible.remove(possible.first());
+    for (int skip = choices.empty() ? 255 : choice; skip > 0 && possible.count() > 1; --skip)
+      possible.remove(possible.first());
     stepper.follow(possible.first(), next);
     answer += static_cast<char>(possible.first());
     std::swap(state, next);
   }
-  if (answer.size() >= 100'000) return 0;
+  if (answer.size() >= 10'000) return 0;
   require(answer.size() >= (*grammar)->shortest_answer());
   require((*grammar)->matches(answer));
   const auto value = fovea::parse_ordered_json(answer, "answer", {.max_depth = 1000});

@@ -1,5 +1,6 @@
-// What constrained decoding costs on a vocabulary of 49,280 tokens: compiling a schema, a mask that is computed
-// and one that is found, taking a token, and planning a jump. Medians; time is the thread's own processor time.
+// What constrained decoding costs on a vocabulary of 49,280 tokens: compiling a schema, a mask that is
+// computed and one that is found, taking a token, and planning a jump. Medians; time is the thread's own
+// processor time.
 
 #include <fmt/format.h>
 #include <time.h>
@@ -57,17 +58,22 @@ int run() {
   if (!tokenizer) return 1;
   const std::int32_t eos = tokenizer->token_to_id("<end_of_utterance>").value_or(0);
   TokenVocabulary::Pointer tokens;
-  const double built = median_time(5, [&] { tokens = std::make_shared<const TokenVocabulary>(*tokenizer, std::span(&eos, 1)); });
+  const double built = median_time(
+      5, [&] { tokens = std::make_shared<const TokenVocabulary>(*tokenizer, std::span(&eos, 1)); });
   Grammar::Pointer grammar;
   const double compiled = median_time(101, [&] { grammar = Grammar::from_schema_text(kSchema).value(); });
-  fmt::print("vocabulary of {} tokens, {} trie nodes: {:.0f} ms\ncompile a schema of {} bytes: {:.0f} us\n", tokens->size(),
-             tokens->nodes().size(), built / 1000, kSchema.size(), compiled);
+  fmt::print("vocabulary of {} tokens, {} trie nodes: {:.0f} ms\ncompile a schema of {} bytes: {:.0f} us\n",
+             tokens->size(), tokens->nodes().size(), built / 1000, kSchema.size(), compiled);
 
   std::vector<std::uint64_t> mask(tokens->mask_words());
-  fmt::print("{:<26} {:>8} {:>10} {:>10} {:>10} {:>10}\n", "state", "tokens", "cold us", "warm us", "accept us", "jump us");
-  for (const Place& place : {Place{"start", "", "{"}, Place{"inside a free string", R"({"name":"Mew)", "t"},
-                             Place{"near a string's end", "", ""}, Place{"inside a pattern", R"({"name":"Mew","hp":60,"collector_number":"7)", "/"},
-                             Place{"after a string", R"({"name":"Mew")", ","}, Place{"enum", R"({"name":"Mew","hp":60,"collector_number":"7","rarity":)", "\""}}) {
+  fmt::print("{:<26} {:>8} {:>10} {:>10} {:>10} {:>10}\n", "state", "tokens", "cold us", "warm us",
+             "accept us", "jump us");
+  for (const Place& place :
+       {Place{"start", "", "{"}, Place{"inside a free string", R"({"name":"Mew)", "t"},
+        Place{"near a string's end", "", ""},
+        Place{"inside a pattern", R"({"name":"Mew","hp":60,"collector_number":"7)", "/"},
+        Place{"after a string", R"({"name":"Mew")", ","},
+        Place{"enum", R"({"name":"Mew","hp":60,"collector_number":"7","rarity":)", "\""}}) {
     std::string answer(place.answer);
     std::string token(place.token);
     if (answer.empty() && token.empty()) {
@@ -96,7 +102,8 @@ int run() {
       }
     });
     const double jump = median_time(101, [&] { (void)plan_jump(*tokenizer, matcher, ids); });
-    fmt::print("{:<26} {:>8} {:>10.0f} {:>10.2f} {:>10.2f} {:>10.1f}\n", place.name, bits, cold, warm / kCalls, accept / kCalls, jump);
+    fmt::print("{:<26} {:>8} {:>10.0f} {:>10.2f} {:>10.2f} {:>10.1f}\n", place.name, bits, cold,
+               warm / kCalls, accept / kCalls, jump);
   }
   return 0;
 }

@@ -18,7 +18,8 @@ namespace {
 /// inside a character, since messages go into JSON answers themselves.
 std::string shown(const std::string& text) {
   constexpr std::size_t kMaxShown = 80;
-  return nlohmann::json(text.substr(0, kMaxShown)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return nlohmann::json(text.substr(0, kMaxShown))
+      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 /// The library's account of an error without what people do not need ("[json.exception.…] ") and without the
@@ -81,7 +82,7 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
  private:
   struct Level {
     Json value;
-    Json* member = nullptr;  // in an object: where the value of the last key goes
+    Json* member = nullptr;                     // in an object: where the value of the last key goes
     std::unordered_set<std::string> keys = {};  // of an object that keeps its order
   };
 

@@ -31,7 +31,8 @@ Grammar::~Grammar() = default;
 
 Result<Grammar::Pointer> Grammar::from_schema_text(std::string_view schema, const Options& options) {
   FOVEA_TRY(const Json parsed, parse_ordered_json(schema, "schema",
-                                                  {.max_bytes = options.max_schema_bytes, .max_depth = options.max_schema_depth}));
+                                                  {.max_bytes = options.max_schema_bytes,
+                                                   .max_depth = options.max_schema_depth}));
   return from_schema(parsed, options);
 }
 

@@ -40,7 +40,7 @@ struct Options {
   std::size_t max_fraction_digits = 6;   ///< of a number; at most 14. Integer digits: 15 less these
   std::size_t max_schema_bytes = std::size_t{64} << 10;
   std::size_t max_schema_depth = 64;
-  std::size_t max_nodes = std::size_t{1} << 17;  ///< size of the automaton's graph
+  std::size_t max_nodes = std::size_t{1} << 17;             ///< size of the automaton's graph
   std::size_t max_shortest_answer = std::size_t{64} << 10;  ///< bytes of the shortest valid answer
 
   bool operator==(const Options&) const = default;
@@ -51,8 +51,8 @@ class Grammar {
  public:
   using Pointer = std::shared_ptr<const Grammar>;
 
-  /// Compiles the text of a JSON Schema. Errors: kInvalidJson (malformed, too deep, repeated keys), kTooLarge,
-  /// kInvalidArgument with a JSON pointer to what is unsupported, unsatisfiable or over a limit.
+  /// Compiles the text of a JSON Schema. Errors: kInvalidJson (malformed, too deep, repeated keys),
+  /// kTooLarge, kInvalidArgument with a JSON pointer to what is unsupported, unsatisfiable or over a limit.
   static Result<Pointer> from_schema_text(std::string_view schema, const Options& options = {});
 
   /// The same for a schema that is parsed; its members' order is the order of the answer's.

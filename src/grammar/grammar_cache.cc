@@ -8,16 +8,19 @@ namespace fovea::grammar {
 namespace {
 
 std::string options_key(const Options& options) {
-  return fmt::format("{} {} {} {} {} {} {} {} {}\n", static_cast<int>(options.layout), options.max_string_length,
-                     options.max_items, options.max_recursion, options.max_fraction_digits, options.max_schema_bytes,
-                     options.max_schema_depth, options.max_nodes, options.max_shortest_answer);
+  return fmt::format("{} {} {} {} {} {} {} {} {}\n", static_cast<int>(options.layout),
+                     options.max_string_length, options.max_items, options.max_recursion,
+                     options.max_fraction_digits, options.max_schema_bytes, options.max_schema_depth,
+                     options.max_nodes, options.max_shortest_answer);
 }
 
 }  // namespace
 
 GrammarCache::GrammarCache(TokenVocabulary::Pointer vocabulary, std::size_t max_grammars,
                            std::size_t max_mask_bytes_each)
-    : vocabulary_(std::move(vocabulary)), max_grammars_(max_grammars), max_mask_bytes_each_(max_mask_bytes_each) {}
+    : vocabulary_(std::move(vocabulary)),
+      max_grammars_(max_grammars),
+      max_mask_bytes_each_(max_mask_bytes_each) {}
 
 template <class Compile>
 Result<TokenGrammar::Pointer> GrammarCache::find_or_compile(std::string key, Compile compile) {
@@ -43,7 +46,8 @@ Result<TokenGrammar::Pointer> GrammarCache::find_or_compile(std::string key, Com
   return made;
 }
 
-Result<TokenGrammar::Pointer> GrammarCache::from_schema_text(std::string_view schema, const Options& options) {
+Result<TokenGrammar::Pointer> GrammarCache::from_schema_text(std::string_view schema,
+                                                             const Options& options) {
   // Not worth a copy as a key: it is refused.
   if (schema.size() > options.max_schema_bytes) {
     return std::unexpected(Grammar::from_schema_text(schema, options).error());
@@ -56,7 +60,8 @@ Result<TokenGrammar::Pointer> GrammarCache::any_object(const Options& options) {
   return find_or_compile("object " + options_key(options), [&] { return Grammar::any_object(options); });
 }
 
-Result<TokenGrammar::Pointer> GrammarCache::one_of(std::span<const std::string> texts, const Options& options) {
+Result<TokenGrammar::Pointer> GrammarCache::one_of(std::span<const std::string> texts,
+                                                   const Options& options) {
   std::string key = "texts " + options_key(options);
   for (const std::string& text : texts) key += fmt::format("{} {}", text.size(), text);
   return find_or_compile(std::move(key), [&] { return Grammar::one_of(texts, options); });

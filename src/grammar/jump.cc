@@ -41,7 +41,8 @@ class JumpPlanner {
     const auto kept = std::ranges::mismatch(emitted_, std::span(ids).first(count));
     JumpPlan plan;
     plan.keep = static_cast<std::size_t>(kept.in1 - emitted_.begin());
-    plan.append.assign(ids.begin() + static_cast<std::ptrdiff_t>(plan.keep), ids.begin() + static_cast<std::ptrdiff_t>(count));
+    plan.append.assign(ids.begin() + static_cast<std::ptrdiff_t>(plan.keep),
+                       ids.begin() + static_cast<std::ptrdiff_t>(count));
     return plan;
   }
 

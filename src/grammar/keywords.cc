@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "base/shorten.h"
@@ -12,16 +13,18 @@
 namespace fovea::grammar {
 namespace {
 
-constexpr std::array kAnnotations = {"title",   "description", "default",  "examples",  "$schema",    "$comment",
-                                     "$defs",   "definitions", "readOnly", "writeOnly", "deprecated", "$id"};
+constexpr std::array kAnnotations = {"title",    "description", "default",    "examples",
+                                     "$schema",  "$comment",    "$defs",      "definitions",
+                                     "readOnly", "writeOnly",   "deprecated", "$id"};
 
 struct TypeKeywords {
   TypeSet type;
-  std::initializer_list<std::string_view> keywords;
+  std::vector<std::string_view> keywords;
 };
 const std::array kTypeKeywords = {
     TypeKeywords{kString, {"minLength", "maxLength", "pattern", "format"}},
-    TypeKeywords{kInteger | kNumber, {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}},
+    TypeKeywords{kInteger | kNumber,
+                 {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}},
     TypeKeywords{kArray, {"items", "prefixItems", "minItems", "maxItems", "uniqueItems"}},
     TypeKeywords{kObject, {"properties", "required", "additionalProperties"}},
 };
@@ -54,16 +57,19 @@ Result<TypeSet> named_type(const Json& name, std::string_view pointer) {
   return refuse(pointer, "type", "expected the name of a JSON type or a list of such names");
 }
 
-/// The values of const or enum; nothing where there is neither.
-std::optional<std::vector<Json>> finite_values(const Json& schema) {
-  if (schema.contains("const")) return std::vector<Json>{schema["const"]};
-  if (!schema.contains("enum") || !schema["enum"].is_array()) return std::nullopt;
-  return std::vector<Json>(schema["enum"].begin(), schema["enum"].end());
-}
-
-/// Equality as JSON Schema has it: 1 is 1.0, and members have no order.
-bool same_value(const Json& a, const Json& b) {
-  return nlohmann::json(a) == nlohmann::json(b);
+/// The values of const or enum in some order; nothing where there is neither. Compared as JSON Schema does: 1
+/// is 1.0, and members have no order.
+std::optional<std::vector<nlohmann::json>> finite_values(const Json& schema) {
+  std::vector<nlohmann::json> values;
+  if (schema.contains("const")) {
+    values.emplace_back(schema["const"]);
+  } else if (schema.contains("enum") && schema["enum"].is_array()) {
+    for (const Json& value : schema["enum"]) values.emplace_back(value);
+  } else {
+    return std::nullopt;
+  }
+  std::sort(values.begin(), values.end());
+  return values;
 }
 
 const Json* resolve(const Json* schema, const Json& root) {
@@ -77,7 +83,7 @@ const Json* resolve(const Json* schema, const Json& root) {
 TypeSet possible_types(const Json& schema) {
   if (const auto values = finite_values(schema)) {
     TypeSet types = 0;
-    for (const Json& value : *values) types |= type_of(value);
+    for (const nlohmann::json& value : *values) types |= type_of(Json(value));
     return types;
   }
   const Result<Types> types = read_types(schema, "");
@@ -87,17 +93,19 @@ TypeSet possible_types(const Json& schema) {
 bool no_common_value(const Json& a, const Json& b) {
   const auto values = finite_values(a);
   const auto others = finite_values(b);
-  if (!values || !others || values->size() * others->size() > 10'000) return false;
-  return std::ranges::none_of(*values, [&](const Json& value) {
-    return std::ranges::any_of(*others, [&](const Json& other) { return same_value(value, other); });
-  });
+  if (!values || !others) return false;
+  std::vector<nlohmann::json> common;
+  std::set_intersection(values->begin(), values->end(), others->begin(), others->end(),
+                        std::back_inserter(common));
+  return common.empty();
 }
 
 /// The schema of a property that an object must have; null where it need not have it.
 const Json* required_property(const Json& schema, const std::string& name, const Json& root) {
   if (!schema.contains("required") || !schema["required"].is_array()) return nullptr;
   const Json& required = schema["required"];
-  if (std::none_of(required.begin(), required.end(), [&](const Json& each) { return each == name; })) return nullptr;
+  if (std::none_of(required.begin(), required.end(), [&](const Json& each) { return each == name; }))
+    return nullptr;
   if (!schema.contains("properties") || !schema["properties"].is_object()) return nullptr;
   const auto found = schema["properties"].find(name);
   return found == schema["properties"].end() ? nullptr : resolve(&*found, root);
@@ -198,11 +206,13 @@ TypeSet type_of(const Json& value) {
   }
 }
 
-Result<std::optional<std::size_t>> read_count(const Json& schema, std::string_view pointer, const char* keyword) {
+Result<std::optional<std::size_t>> read_count(const Json& schema, std::string_view pointer,
+                                              const char* keyword) {
   if (!schema.contains(keyword)) return std::nullopt;
   const Json& value = schema[keyword];
   constexpr double kMost = 1 << 30;
-  if (!value.is_number() || type_of(value) != kInteger || value.get<double>() < 0 || value.get<double>() > kMost) {
+  if (!value.is_number() || type_of(value) != kInteger || value.get<double>() < 0 ||
+      value.get<double>() > kMost) {
     return refuse(pointer, keyword, "expected a whole number from 0 to 2^30");
   }
   return static_cast<std::size_t>(value.get<double>());
@@ -222,7 +232,8 @@ bool provably_disjoint(const Json& first, const Json& second, const Json& root) 
   const TypeSet types_b = possible_types(*b);
   if ((types_a & types_b) == 0 || no_common_value(*a, *b)) return true;
   // Of objects that may be in both, a property that tells them apart; other types must not overlap.
-  if ((types_a & types_b) != kObject || !a->contains("required") || !(*a)["required"].is_array()) return false;
+  if ((types_a & types_b) != kObject || !a->contains("required") || !(*a)["required"].is_array())
+    return false;
   const Json& required = (*a)["required"];
   return std::any_of(required.begin(), required.end(), [&](const Json& name) {
     if (!name.is_string()) return false;
@@ -271,7 +282,8 @@ const Json* find_reference(const Json& root, const std::string& reference) {
       const auto found = at->find(token);
       if (found == at->end()) return nullptr;
       at = &*found;
-    } else if (at->is_array() && !token.empty() && token.size() < 7 && token.find_first_not_of("0123456789") == std::string::npos) {
+    } else if (at->is_array() && !token.empty() && token.size() < 7 &&
+               token.find_first_not_of("0123456789") == std::string::npos) {
       const std::size_t index = std::stoul(token);
       if (index >= at->size()) return nullptr;
       at = &(*at)[index];

@@ -49,7 +49,8 @@ TypeSet types_spoken_of(const Json& schema);
 TypeSet type_of(const Json& value);
 
 /// A length or count: minLength, maxItems and so on.
-Result<std::optional<std::size_t>> read_count(const Json& schema, std::string_view pointer, const char* keyword);
+Result<std::optional<std::size_t>> read_count(const Json& schema, std::string_view pointer,
+                                              const char* keyword);
 
 /// A number, as minimum has it.
 Result<std::optional<double>> read_number(const Json& schema, std::string_view pointer, const char* keyword);

@@ -59,8 +59,8 @@ class Matcher {
   [[nodiscard]] FrameSpan state() const { return FrameSpan(frames_).subspan(starts_.back()); }
 
   TokenGrammar::Pointer grammar_;
-  // Every state since the start, one behind the other; starts_[i] is where the state after i steps begins. That
-  // after an end-of-sequence token is empty.
+  // Every state since the start, one behind the other; starts_[i] is where the state after i steps begins.
+  // That after an end-of-sequence token is empty.
   std::vector<Frame> frames_;
   std::vector<std::uint32_t> starts_;
 };

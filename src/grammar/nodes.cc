@@ -81,7 +81,8 @@ NodeId NodeBuilder::literal(std::string_view text) {
 
 NodeId NodeBuilder::add_list(NodeKind kind, std::span<const NodeId> children) {
   if (full()) return kEmptyNode;
-  const NodeId id = add({.kind = kind, .first = narrow(nodes_.children.size()), .count = narrow(children.size())});
+  const NodeId id =
+      add({.kind = kind, .first = narrow(nodes_.children.size()), .count = narrow(children.size())});
   nodes_.children.insert(nodes_.children.end(), children.begin(), children.end());
   return id;
 }
@@ -105,13 +106,15 @@ NodeId NodeBuilder::repeat(NodeId child, std::size_t min, std::size_t max) {
 
 NodeId NodeBuilder::members(std::span<const Member> members) {
   if (full()) return kEmptyNode;
-  const NodeId id = add({.kind = NodeKind::kObject, .first = narrow(nodes_.members.size()), .count = narrow(members.size())});
+  const NodeId id = add(
+      {.kind = NodeKind::kObject, .first = narrow(nodes_.members.size()), .count = narrow(members.size())});
   nodes_.members.insert(nodes_.members.end(), members.begin(), members.end());
   return id;
 }
 
 NodeId NodeBuilder::pattern(PatternAutomaton automaton, std::size_t max_length) {
-  const NodeId id = add({.kind = NodeKind::kPattern, .first = narrow(nodes_.patterns.size()), .count = narrow(max_length)});
+  const NodeId id =
+      add({.kind = NodeKind::kPattern, .first = narrow(nodes_.patterns.size()), .count = narrow(max_length)});
   nodes_.patterns.push_back(std::move(automaton));
   return id;
 }
@@ -155,7 +158,8 @@ NodeId NodeBuilder::escapes(const CodePointSet& set) {
   std::vector<NodeId> branches;
   ByteSet letters;
   for (std::size_t i = 0; i < kEscaped.size(); ++i) {
-    if (set.contains(static_cast<char32_t>(kEscaped[i]))) letters.add(static_cast<unsigned char>(kLetters[i]));
+    if (set.contains(static_cast<char32_t>(kEscaped[i])))
+      letters.add(static_cast<unsigned char>(kLetters[i]));
   }
   if (!letters.empty()) branches.push_back(bytes(letters));
   for (unsigned high = 0; high < 2; ++high) {
@@ -226,15 +230,19 @@ bool NodeBuilder::relax(NodeId id) {
       height = node.count == 0 ? 0 : at(node.first).height;
       shortest = multiply_length(at(node.first).shortest, node.count);
       break;
-    case NodeKind::kObject:
+    case NodeKind::kObject: {
       shortest = 1;
+      bool later = false;
       for (std::uint32_t i = 0; i < node.count; ++i) {
         const Member& member = nodes_.members[node.first + i];
         if (!member.required) continue;
         height = std::max(height, at(member.value).height);
-        shortest = add_lengths(shortest, add_lengths(at(member.first_key).shortest, at(member.value).shortest));
+        const std::uint32_t key = at(later ? member.later_key : member.first_key).shortest;
+        shortest = add_lengths(shortest, add_lengths(key, at(member.value).shortest));
+        later = true;
       }
       break;
+    }
     case NodeKind::kPattern:
       shortest = nodes_.patterns[node.first].states[0].distance;
       break;
@@ -270,8 +278,9 @@ Result<GrammarNodes> NodeBuilder::finish(NodeId root, std::size_t max_recursion,
                             top.height, max_recursion));
   }
   if (top.shortest > max_shortest) {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("the shortest answer to the schema is longer than the limit of {} bytes", max_shortest));
+    return fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the shortest answer to the schema is longer than the limit of {} bytes", max_shortest));
   }
   nodes_.root = root;
   nodes_.max_recursion = narrow(max_recursion);

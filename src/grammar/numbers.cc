@@ -22,9 +22,12 @@ NodeId digits(std::size_t min, std::size_t max, NodeBuilder& builder) {
 NodeId same_length(std::string_view low, std::string_view high, NodeBuilder& builder) {
   if (low.empty()) return kEmptyNode;
   const std::size_t rest = low.size() - 1;
-  const auto only = [](std::string_view text, char c) { return text.find_first_not_of(c) == std::string_view::npos; };
+  const auto only = [](std::string_view text, char c) {
+    return text.find_first_not_of(c) == std::string_view::npos;
+  };
   if (low[0] == high[0]) {
-    return builder.sequence({builder.literal(low.substr(0, 1)), same_length(low.substr(1), high.substr(1), builder)});
+    return builder.sequence(
+        {builder.literal(low.substr(0, 1)), same_length(low.substr(1), high.substr(1), builder)});
   }
   // First digits below which everything is in the range, and those where it depends on the rest.
   char first = low[0];
@@ -32,15 +35,18 @@ NodeId same_length(std::string_view low, std::string_view high, NodeBuilder& bui
   std::vector<NodeId> branches;
   if (!only(low.substr(1), '0')) {
     const std::string nines(rest, '9');
-    branches.push_back(builder.sequence({builder.literal(low.substr(0, 1)), same_length(low.substr(1), nines, builder)}));
+    branches.push_back(
+        builder.sequence({builder.literal(low.substr(0, 1)), same_length(low.substr(1), nines, builder)}));
     ++first;
   }
   if (!only(high.substr(1), '9')) {
     const std::string zeros(rest, '0');
-    branches.push_back(builder.sequence({builder.literal(high.substr(0, 1)), same_length(zeros, high.substr(1), builder)}));
+    branches.push_back(
+        builder.sequence({builder.literal(high.substr(0, 1)), same_length(zeros, high.substr(1), builder)}));
     --last;
   }
-  if (first <= last) branches.push_back(builder.sequence({digit(first, last, builder), digits(rest, rest, builder)}));
+  if (first <= last)
+    branches.push_back(builder.sequence({digit(first, last, builder), digits(rest, rest, builder)}));
   return builder.choice(branches);
 }
 
@@ -64,10 +70,12 @@ NodeId naturals_between(std::uint64_t low, std::uint64_t high, NodeBuilder& buil
       last_whole = length;
       continue;
     }
-    branches.push_back(same_length(std::to_string(std::max(low, least)), std::to_string(std::min(high, greatest)), builder));
+    branches.push_back(
+        same_length(std::to_string(std::max(low, least)), std::to_string(std::min(high, greatest)), builder));
   }
   if (first_whole > 0) {
-    branches.push_back(builder.sequence({digit('1', '9', builder), digits(first_whole - 1, last_whole - 1, builder)}));
+    branches.push_back(
+        builder.sequence({digit('1', '9', builder), digits(first_whole - 1, last_whole - 1, builder)}));
   }
   return builder.choice(branches);
 }
@@ -145,7 +153,8 @@ struct Digits {
 };
 
 /// Numbers without a sign, from `low` to `high`.
-std::optional<NodeId> magnitudes_between(DecimalBound low, DecimalBound high, Digits room, NodeBuilder& builder) {
+std::optional<NodeId> magnitudes_between(DecimalBound low, DecimalBound high, Digits room,
+                                         NodeBuilder& builder) {
   const std::uint64_t largest = power_of_ten(room.integer) - 1;
   if (low.integer > largest) return std::nullopt;
   if (high.integer > largest) high = {.integer = largest, .fraction = std::string(room.fraction, '9')};
@@ -153,7 +162,8 @@ std::optional<NodeId> magnitudes_between(DecimalBound low, DecimalBound high, Di
   const FractionBound low_fraction = {low.fraction, low.exclusive};
   const FractionBound high_fraction = {high.fraction, high.exclusive};
   std::vector<NodeId> branches;
-  const auto add_branch = [&](std::uint64_t first, std::uint64_t last, const Undecided& from, const Undecided& to) {
+  const auto add_branch = [&](std::uint64_t first, std::uint64_t last, const Undecided& from,
+                              const Undecided& to) {
     const std::optional<NodeId> fraction = fraction_between(from, to, room.fraction, builder);
     if (fraction) branches.push_back(builder.sequence({naturals_between(first, last, builder), *fraction}));
   };
@@ -227,7 +237,8 @@ std::optional<NodeId> decimals_between(const std::optional<DecimalBound>& low,
   std::vector<NodeId> branches;
   if (!high || !high->negative) {
     const DecimalBound from = low && !low->negative ? *low : DecimalBound{};
-    if (const auto node = magnitudes_between(from, high.value_or(greatest), room, builder)) branches.push_back(*node);
+    if (const auto node = magnitudes_between(from, high.value_or(greatest), room, builder))
+      branches.push_back(*node);
   }
   if (!low || low->negative) {
     const DecimalBound from = high && high->negative ? *high : above_zero;

@@ -22,8 +22,9 @@ constexpr std::uint32_t kMaxRepeat = 10'000;  // larger counts could not be buil
 const CodePointSet kDigits = {{'0', '9'}};
 const CodePointSet kWordCharacters = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
 /// WhiteSpace and LineTerminator of ECMA-262.
-const CodePointSet kSpaces = {{0x09, 0x0D},     {0x20, 0x20},     {0xA0, 0xA0},     {0x1680, 0x1680}, {0x2000, 0x200A},
-                              {0x2028, 0x2029}, {0x202F, 0x202F}, {0x205F, 0x205F}, {0x3000, 0x3000}, {0xFEFF, 0xFEFF}};
+const CodePointSet kSpaces = {{0x09, 0x0D},     {0x20, 0x20},     {0xA0, 0xA0},     {0x1680, 0x1680},
+                              {0x2000, 0x200A}, {0x2028, 0x2029}, {0x202F, 0x202F}, {0x205F, 0x205F},
+                              {0x3000, 0x3000}, {0xFEFF, 0xFEFF}};
 const CodePointSet kLineTerminators = {{'\n', '\n'}, {'\r', '\r'}, {0x2028, 0x2029}};
 
 Expression set_of(CodePointSet set) {

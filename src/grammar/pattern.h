@@ -30,10 +30,10 @@ struct Expression {
   std::uint32_t max = 0;
 };
 
-/// Parses the subset of ECMA-262 regular expressions (with the u flag, as JSON Schema has them) that describes
-/// regular languages: characters and escapes, classes, \d \w \s and their complements, `.`, groups that
-/// capture or not, alternation, greedy and lazy quantifiers, ^ and $. Errors (kInvalidArgument): a syntax
-/// error, or the construct that is not supported (look-around, back-references, \b, \p).
+/// Parses the subset of ECMA-262 regular expressions (with the u flag, as JSON Schema has them) that
+/// describes regular languages: characters and escapes, classes, \d \w \s and their complements, `.`, groups
+/// that capture or not, alternation, greedy and lazy quantifiers, ^ and $. Errors (kInvalidArgument): a
+/// syntax error, or the construct that is not supported (look-around, back-references, \b, \p).
 Result<Expression> parse_pattern(std::string_view pattern);
 
 /// The automaton for the texts of `min_length` to `max_length` characters in which `expression` matches

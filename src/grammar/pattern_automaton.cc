@@ -12,13 +12,14 @@ namespace {
 
 using Kind = Expression::Kind;
 
-constexpr std::size_t kMaxPositions = 20'000;   // of the nondeterministic automaton
-constexpr std::size_t kMaxStates = 2'000;       // of the deterministic one
-constexpr std::size_t kMaxWork = 2'000'000;     // positions visited in all
+constexpr std::size_t kMaxPositions = 20'000;  // of the nondeterministic automaton
+constexpr std::size_t kMaxStates = 2'000;      // of the deterministic one
+constexpr std::size_t kMaxWork = 2'000'000;    // positions visited in all
 
 std::unexpected<Error> too_large() {
-  return fail(ErrorCode::kInvalidArgument,
-              fmt::format("the pattern with its lengths needs an automaton of more than {} states", kMaxStates));
+  return fail(
+      ErrorCode::kInvalidArgument,
+      fmt::format("the pattern with its lengths needs an automaton of more than {} states", kMaxStates));
 }
 
 /// Thompson's construction. A position consumes a character of a set, or leads on without consuming, or does
@@ -123,8 +124,9 @@ class Determinizer {
   Result<PatternAutomaton> take(std::size_t max_length, NodeBuilder& builder) {
     const std::vector<std::uint32_t> distances = distances_to_acceptance();
     if (distances[0] > max_length) {
-      return fail(ErrorCode::kInvalidArgument,
-                  fmt::format("no string of {} to {} characters matches the pattern", min_length_, max_length));
+      return fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("no string of {} to {} characters matches the pattern", min_length_, max_length));
     }
     std::vector<std::uint32_t> kept(states_.size(), kInfinite);
     std::uint32_t count = 0;
@@ -155,7 +157,8 @@ class Determinizer {
   };
 
   std::uint32_t find(State state) {
-    const auto [known, is_new] = ids_.try_emplace(std::move(state), static_cast<std::uint32_t>(states_.size()));
+    const auto [known, is_new] =
+        ids_.try_emplace(std::move(state), static_cast<std::uint32_t>(states_.size()));
     if (is_new) {
       states_.push_back(&known->first);
       edges_.emplace_back();
@@ -198,9 +201,8 @@ class Determinizer {
   bool accepts(const State& state) {
     if (state.length < min_length_) return false;
     const std::vector<std::uint32_t> closed = close(state.positions, state.at_begin, true);
-    return std::ranges::any_of(closed, [this](std::uint32_t at) {
-      return positions_[at].kind == Position::Kind::kAccept;
-    });
+    return std::ranges::any_of(
+        closed, [this](std::uint32_t at) { return positions_[at].kind == Position::Kind::kAccept; });
   }
 
   /// Cuts the characters at every set's bounds and follows each part.

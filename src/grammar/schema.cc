@@ -43,7 +43,8 @@ Result<NodeId> SchemaCompiler::any_schema(const Json& schema, const std::string&
     return refuse(pointer, "", fmt::format("more than {} schemas inside one another", kMaxNesting));
   }
   if (builder_.full()) {
-    return refuse(pointer, "", fmt::format("the automaton up to here has more than {} nodes", options_.max_nodes));
+    return refuse(pointer, "",
+                  fmt::format("the automaton up to here has more than {} nodes", options_.max_nodes));
   }
   ++depth_;
   Result<NodeId> node = checked_schema(schema, pointer, allowed);
@@ -51,10 +52,12 @@ Result<NodeId> SchemaCompiler::any_schema(const Json& schema, const std::string&
   return node;
 }
 
-Result<NodeId> SchemaCompiler::checked_schema(const Json& schema, const std::string& pointer, TypeSet allowed) {
+Result<NodeId> SchemaCompiler::checked_schema(const Json& schema, const std::string& pointer,
+                                              TypeSet allowed) {
   FOVEA_CHECK_OK(check_keywords(schema, pointer));
   FOVEA_TRY(const Types types, read_types(schema, pointer));
-  if ((types.set & allowed) == 0) return refuse(pointer, "type", "no value has both this type and the one outside");
+  if ((types.set & allowed) == 0)
+    return refuse(pointer, "type", "no value has both this type and the one outside");
   allowed &= types.set;
   if (schema.contains("$ref")) return reference(schema, pointer, allowed);
   if (schema.contains("allOf")) return all_of(schema, pointer, allowed);
@@ -96,8 +99,8 @@ Result<NodeId> SchemaCompiler::all_of(const Json& schema, const std::string& poi
   return any_schema(schema["allOf"][0], child_pointer(pointer, "allOf/0"), allowed);
 }
 
-Result<NodeId> SchemaCompiler::alternatives(const Json& schema, const std::string& pointer, const char* keyword,
-                                            TypeSet allowed) {
+Result<NodeId> SchemaCompiler::alternatives(const Json& schema, const std::string& pointer,
+                                            const char* keyword, TypeSet allowed) {
   FOVEA_CHECK_OK(allow_only(schema, pointer, keyword, {"type"}));
   const Json& branches = schema[keyword];
   if (!branches.is_array() || branches.empty()) {
@@ -105,20 +108,24 @@ Result<NodeId> SchemaCompiler::alternatives(const Json& schema, const std::strin
   }
   if (std::string_view(keyword) == "oneOf") {
     constexpr std::size_t kMaxBranches = 64;
-    if (branches.size() > kMaxBranches) return refuse(pointer, keyword, fmt::format("more than {} schemas", kMaxBranches));
+    if (branches.size() > kMaxBranches)
+      return refuse(pointer, keyword, fmt::format("more than {} schemas", kMaxBranches));
     for (std::size_t i = 0; i < branches.size(); ++i) {
       for (std::size_t j = 0; j < i; ++j) {
         if (provably_disjoint(branches[j], branches[i], root_)) continue;
-        return refuse(pointer, keyword,
-                      fmt::format("schemas {} and {} may both fit one value; supported where their types, their const "
-                                  "or enum, or those of a property that both require, exclude each other",
-                                  j, i));
+        return refuse(
+            pointer, keyword,
+            fmt::format("schemas {} and {} may both fit one value; supported where their types, their const "
+                        "or enum, or those of a property that both require, exclude each other",
+                        j, i));
       }
     }
   }
   std::vector<NodeId> nodes;
   for (std::size_t i = 0; i < branches.size(); ++i) {
-    FOVEA_TRY(const NodeId node, any_schema(branches[i], child_pointer(child_pointer(pointer, keyword), std::to_string(i)), allowed));
+    FOVEA_TRY(
+        const NodeId node,
+        any_schema(branches[i], child_pointer(child_pointer(pointer, keyword), std::to_string(i)), allowed));
     if (std::ranges::count(nodes, node) == 0) nodes.push_back(node);
   }
   return builder_.choice(nodes);
@@ -126,8 +133,9 @@ Result<NodeId> SchemaCompiler::alternatives(const Json& schema, const std::strin
 
 Result<NodeId> SchemaCompiler::enumerated(const Json& schema, const std::string& pointer, const char* keyword,
                                           TypeSet allowed) {
-  FOVEA_CHECK_OK(allow_only(schema, pointer, keyword,
-                            {"type", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}));
+  FOVEA_CHECK_OK(allow_only(
+      schema, pointer, keyword,
+      {"type", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}));
   const bool is_list = std::string_view(keyword) == "enum";
   const Json& value = schema[keyword];
   if (is_list && (!value.is_array() || value.empty())) {

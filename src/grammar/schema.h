@@ -32,9 +32,11 @@ class SchemaCompiler {
   Result<NodeId> any_schema(const Json& schema, const std::string& pointer, TypeSet allowed);
   Result<NodeId> checked_schema(const Json& schema, const std::string& pointer, TypeSet allowed);
   Result<NodeId> reference(const Json& schema, const std::string& pointer, TypeSet allowed);
-  Result<NodeId> alternatives(const Json& schema, const std::string& pointer, const char* keyword, TypeSet allowed);
+  Result<NodeId> alternatives(const Json& schema, const std::string& pointer, const char* keyword,
+                              TypeSet allowed);
   Result<NodeId> all_of(const Json& schema, const std::string& pointer, TypeSet allowed);
-  Result<NodeId> enumerated(const Json& schema, const std::string& pointer, const char* keyword, TypeSet allowed);
+  Result<NodeId> enumerated(const Json& schema, const std::string& pointer, const char* keyword,
+                            TypeSet allowed);
   Result<NodeId> by_type(const Json& schema, const std::string& pointer, TypeSet allowed);
   Result<NodeId> of_type(const Json& schema, const std::string& pointer, TypeSet type);
 

@@ -25,7 +25,8 @@ struct Format {
 const std::string kDate =
     R"((?:\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8])))"
     R"(|(?:\d\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29))";
-const std::string kTime = R"((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+\-](?:[01]\d|2[0-3]):[0-5]\d))";
+const std::string kTime =
+    R"((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+\-](?:[01]\d|2[0-3]):[0-5]\d))";
 const Format kFormats[] = {
     {"date", "^" + kDate + "$"},
     {"time", "^" + kTime + "$"},
@@ -78,7 +79,8 @@ bool is_within(double value, const NumberRange& range) {
 }
 
 std::size_t code_points(std::string_view text) {
-  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
 }  // namespace
@@ -99,7 +101,8 @@ Result<NodeId> SchemaCompiler::string(const Json& schema, const std::string& poi
   if (schema.contains("format")) {
     keyword = "format";
     if (schema.contains("pattern")) return refuse(pointer, "format", "not supported beside pattern");
-    const auto known = std::ranges::find_if(kFormats, [&](const Format& format) { return schema["format"] == format.name; });
+    const auto known =
+        std::ranges::find_if(kFormats, [&](const Format& format) { return schema["format"] == format.name; });
     if (known == std::end(kFormats)) {
       return refuse(pointer, "format", "not supported (date, time, date-time and uuid are)");
     }
@@ -127,7 +130,9 @@ Result<NodeId> SchemaCompiler::integer(const Json& schema, const std::string& po
   if (range.high_exclusive && high == *range.high) high -= 1;
   low = std::max(low, -kLargest);
   high = std::min(high, kLargest);
-  if (low > high) return refuse(pointer, range.low ? range.low_keyword : range.high_keyword, "no integer that can be written is in this range");
+  if (low > high)
+    return refuse(pointer, range.low ? range.low_keyword : range.high_keyword,
+                  "no integer that can be written is in this range");
   const auto first = static_cast<std::int64_t>(low);
   const auto last = static_cast<std::int64_t>(high);
   FOVEA_TRY(const auto divisor, read_number(schema, pointer, "multipleOf"));
@@ -140,7 +145,9 @@ Result<NodeId> SchemaCompiler::integer(const Json& schema, const std::string& po
   const std::int64_t most = last >= 0 ? last / step : -((-last + step - 1) / step);
   if (least > most) return refuse(pointer, "multipleOf", "no multiple is in the range");
   if (most - least >= kMaxMultiples) {
-    return refuse(pointer, "multipleOf", fmt::format("supported where minimum and maximum leave at most {} multiples", kMaxMultiples));
+    return refuse(
+        pointer, "multipleOf",
+        fmt::format("supported where minimum and maximum leave at most {} multiples", kMaxMultiples));
   }
   std::vector<std::string> texts;
   for (std::int64_t i = least; i <= most; ++i) texts.push_back(std::to_string(i * step));
@@ -157,7 +164,8 @@ Result<NodeId> SchemaCompiler::number(const Json& schema, const std::string& poi
   std::optional<DecimalBound> high = bound(range.high, range.high_exclusive);
   // A double keeps decimal numbers of 15 digits apart, but not from a bound with more.
   constexpr std::size_t kExactDigits = 15;
-  for (const auto& [end, keyword] : {std::pair(&low, &range.low_keyword), std::pair(&high, &range.high_keyword)}) {
+  for (const auto& [end, keyword] :
+       {std::pair(&low, &range.low_keyword), std::pair(&high, &range.high_keyword)}) {
     if (*end && (*end)->exclusive && (*end)->significant_digits > kExactDigits) {
       return refuse(pointer, *keyword, "supported with at most 15 significant digits");
     }
@@ -166,7 +174,8 @@ Result<NodeId> SchemaCompiler::number(const Json& schema, const std::string& poi
   const bool beyond = (range.low && !low && *range.low > 0) || (range.high && !high && *range.high < 0);
   const bool crossed = range.low && range.high && (*range.low > *range.high);
   std::optional<NodeId> node;
-  if (!beyond && !crossed) node = decimals_between(low, high, kExactDigits - fraction_digits, fraction_digits, builder_);
+  if (!beyond && !crossed)
+    node = decimals_between(low, high, kExactDigits - fraction_digits, fraction_digits, builder_);
   if (!node) {
     return refuse(pointer, range.low ? range.low_keyword : range.high_keyword,
                   fmt::format("no number of {} digits before and {} behind the point is in this range",
@@ -179,7 +188,8 @@ NodeId SchemaCompiler::array_of(NodeId item, std::size_t min, std::size_t max) {
   if (max == 0) return builder_.literal("[]");
   const NodeId later = builder_.sequence({builder_.literal(comma(options_.layout)), item});
   const NodeId items = builder_.sequence({item, builder_.repeat(later, min == 0 ? 0 : min - 1, max - 1)});
-  return builder_.sequence({builder_.literal("["), min == 0 ? builder_.optional(items) : items, builder_.literal("]")});
+  return builder_.sequence(
+      {builder_.literal("["), min == 0 ? builder_.optional(items) : items, builder_.literal("]")});
 }
 
 Result<std::vector<NodeId>> SchemaCompiler::prefix_items(const Json& schema, const std::string& pointer) {
@@ -188,7 +198,8 @@ Result<std::vector<NodeId>> SchemaCompiler::prefix_items(const Json& schema, con
   if (!schema["prefixItems"].is_array()) return refuse(pointer, "prefixItems", "expected a list of schemas");
   const std::string place = child_pointer(pointer, "prefixItems");
   for (const Json& item : schema["prefixItems"]) {
-    FOVEA_TRY(const NodeId node, any_schema(item, child_pointer(place, std::to_string(nodes.size())), kAllTypes));
+    FOVEA_TRY(const NodeId node,
+              any_schema(item, child_pointer(place, std::to_string(nodes.size())), kAllTypes));
     nodes.push_back(node);
   }
   return nodes;
@@ -247,7 +258,8 @@ Result<NodeId> SchemaCompiler::free_object(const Json& schema, const std::string
   }
   if (!schema.contains("additionalProperties") || schema["additionalProperties"] == true) return any_object();
   if (schema["additionalProperties"] == false) return builder_.literal("{}");
-  FOVEA_TRY(const NodeId value, any_schema(schema["additionalProperties"], child_pointer(pointer, "additionalProperties"), kAllTypes));
+  FOVEA_TRY(const NodeId value, any_schema(schema["additionalProperties"],
+                                           child_pointer(pointer, "additionalProperties"), kAllTypes));
   return free_members(value);
 }
 
@@ -256,7 +268,8 @@ Result<NodeId> SchemaCompiler::object(const Json& schema, const std::string& poi
   const Json& properties = schema["properties"];
   if (!properties.is_object()) return refuse(pointer, "properties", "expected an object of schemas");
   if (schema.contains("additionalProperties") && schema["additionalProperties"] != false) {
-    return refuse(pointer, "additionalProperties", "beside properties supported as false only (and taken so where it is left out)");
+    return refuse(pointer, "additionalProperties",
+                  "beside properties supported as false only (and taken so where it is left out)");
   }
   FOVEA_TRY(std::set<std::string> required, required_names(schema, pointer));
   std::vector<Member> members;
@@ -265,10 +278,12 @@ Result<NodeId> SchemaCompiler::object(const Json& schema, const std::string& poi
     FOVEA_TRY(const NodeId node, any_schema(value, child_pointer(place, name), kAllTypes));
     const std::string key = json_quoted(name).append(colon(options_.layout));
     const bool is_required = required.erase(name) > 0;
-    members.push_back({builder_.literal(key), builder_.literal(std::string(comma(options_.layout)) + key), node, is_required});
+    members.push_back({builder_.literal(key), builder_.literal(std::string(comma(options_.layout)) + key),
+                       node, is_required});
   }
   if (!required.empty()) {
-    return refuse(pointer, "required", fmt::format("{} is not among the properties", json_quoted(shorten(*required.begin()))));
+    return refuse(pointer, "required",
+                  fmt::format("{} is not among the properties", json_quoted(shorten(*required.begin()))));
   }
   return builder_.sequence({builder_.literal("{"), builder_.members(members)});
 }
@@ -289,8 +304,8 @@ NodeId SchemaCompiler::scalar() {
   const Options& options = options_;
   const std::size_t fraction = std::min<std::size_t>(options.max_fraction_digits, 14);
   const auto number = decimals_between(std::nullopt, std::nullopt, 15 - fraction, fraction, builder_);
-  return builder_.choice({any_string(0, options.max_string_length), number.value_or(kEmptyNode), builder_.literal("true"),
-                          builder_.literal("false"), builder_.literal("null")});
+  return builder_.choice({any_string(0, options.max_string_length), number.value_or(kEmptyNode),
+                          builder_.literal("true"), builder_.literal("false"), builder_.literal("null")});
 }
 
 /// Every value inside an object or array counts as a reference, so that nesting is limited.

@@ -7,6 +7,7 @@ namespace fovea::grammar {
 namespace {
 
 constexpr std::size_t kMaxLeaves = 4096;
+constexpr std::size_t kManyCells = 100'000;  // some megabytes
 
 std::size_t hash(const Frame& frame, std::uint32_t next) {
   std::uint64_t value = (std::uint64_t{frame.node} << 32 | next) * 0x9E3779B97F4A7C15U;
@@ -186,8 +187,16 @@ bool Stepper::advance(State& state, std::string_view bytes) {
     follow(static_cast<unsigned char>(byte), scratch_);
     if (scratch_.empty()) return false;
     std::swap(state, scratch_);
+    if (cells_.size() > kManyCells) drop_other_cells(state);
   }
   return true;
+}
+
+void Stepper::drop_other_cells(State& state) {
+  std::vector<Frame> frames;
+  store(state, frames);
+  reset(*nodes_);
+  load(frames, state);
 }
 
 }  // namespace fovea::grammar

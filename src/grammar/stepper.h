@@ -44,7 +44,8 @@ class Stepper {
   /// thousands of ways at once, those beyond a limit are not followed; every way left is valid.
   void follow(unsigned char byte, State& next) const;
 
-  /// Goes over bytes. False, with `state` unspecified, where they do not fit.
+  /// Goes over bytes; other states are lost where they are many. False, with `state` unspecified, where they
+  /// do not fit.
   bool advance(State& state, std::string_view bytes);
 
  private:
@@ -61,9 +62,10 @@ class Stepper {
   void visit_object(const Frame& frame, const Node& node, Cell next);
   void visit_pattern(const Frame& frame, const Node& node, Cell next);
   void grow_table();
+  void drop_other_cells(State& state);
 
   const GrammarNodes* nodes_ = nullptr;
-  std::vector<CellEntry> cells_;     // cells_[0] is kNothing
+  std::vector<CellEntry> cells_;      // cells_[0] is kNothing
   std::vector<std::uint32_t> table_;  // open addressing: cells, 0 for a free place
   std::vector<Cell> pending_;
   std::vector<Leaf> leaves_;

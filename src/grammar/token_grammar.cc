@@ -38,7 +38,8 @@ class Determinized {
   using Row = std::array<std::uint32_t, 256>;
 
   std::uint32_t find(Stepper::State state) {
-    const auto [known, is_new] = ids_.try_emplace(std::move(state), static_cast<std::uint32_t>(states_.size()));
+    const auto [known, is_new] =
+        ids_.try_emplace(std::move(state), static_cast<std::uint32_t>(states_.size()));
     if (is_new) {
       states_.push_back(&known->first);
       rows_.emplace_back().fill(kUnknown);
@@ -81,8 +82,8 @@ class Determinized {
   Stepper::State next_;
 };
 
-/// Makes every counter that no token of `longest` bytes can exhaust infinite: the tokens that may come are the
-/// same, and so most places in a long string share one mask.
+/// Makes every counter that no token of `longest` bytes can exhaust infinite: the tokens that may come are
+/// the same, and so most places in a long string share one mask.
 void forget_far_counts(const GrammarNodes& nodes, std::size_t longest, std::vector<Frame>& frames) {
   const auto forget = [](std::uint32_t& count, std::size_t limit) {
     if (count > limit) count = kInfinite;

@@ -28,7 +28,8 @@ TokenVocabulary::TokenVocabulary(const text::Tokenizer& tokenizer, std::span<con
   std::string_view before;
   std::vector<std::uint32_t> open;  // the nodes of `before`, from the root down
   const auto close = [&](std::size_t depth) {
-    for (; open.size() > depth; open.pop_back()) nodes_[open.back()].end = static_cast<std::uint32_t>(nodes_.size());
+    for (; open.size() > depth; open.pop_back())
+      nodes_[open.back()].end = static_cast<std::uint32_t>(nodes_.size());
   };
   for (std::uint32_t i = 0; i < sorted_ids_.size(); ++i) {
     const std::string_view bytes = this->bytes(sorted_ids_[i]);

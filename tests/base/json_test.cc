@@ -170,6 +170,15 @@ TEST(ParseJson, RefusesMoreBytesThanTheLimit) {
   EXPECT_THAT(value.error().message, HasSubstr("4 bytes of JSON, over the limit of 3"));
 }
 
+TEST(ParseOrderedJson, KeepsTheOrderOfMembersAndRefusesRepeatedKeys) {
+  const auto value = parse_ordered_json(R"({"b":1,"a":{"d":[],"c":null}})", "test");
+  ASSERT_TRUE(value);
+  EXPECT_EQ(value->dump(), R"({"b":1,"a":{"d":[],"c":null}})");
+  const auto repeated = parse_ordered_json(R"({"x":{"b":1,"a":2,"b":3}})", "test");
+  ASSERT_FALSE(repeated);
+  EXPECT_THAT(repeated.error().message, testing::HasSubstr("the key \"b\" stands twice"));
+}
+
 TEST(ReadJsonFile, ReadsAFileAndNamesItInErrors) {
   const test::TemporaryFolder folder;
   const auto path = folder.path() / "config.json";

@@ -35,7 +35,8 @@ std::string draw(const Grammar& grammar, RandomSchemas& random) {
     if (stepper.can_end() && (stepper.leaves().empty() || random.one_in(4))) return text;
     const Stepper::Leaf leaf = stepper.leaves()[random.below(stepper.leaves().size())];
     ByteSet bytes = stepper.byte_set(leaf);
-    for (std::size_t skip = random.below(static_cast<std::size_t>(bytes.count())); skip > 0; --skip) bytes.remove(bytes.first());
+    for (std::size_t skip = random.below(static_cast<std::size_t>(bytes.count())); skip > 0; --skip)
+      bytes.remove(bytes.first());
     const unsigned char byte = bytes.first();
     Stepper::State next;
     stepper.follow(byte, next);

@@ -9,10 +9,10 @@
 
 #include "base/json.h"
 #include "grammar/grammar.h"
-#include "grammar/json_text.h"
 #include "grammar/matcher.h"
 #include "grammar/random_schema.h"
 #include "grammar/vocabularies.h"
+#include "text/unicode.h"
 
 namespace fovea::grammar {
 namespace {
@@ -39,7 +39,10 @@ std::int32_t nth_bit(const std::vector<std::uint64_t>& mask, std::size_t n) {
 class Walk {
  public:
   Walk(const Vocabulary& vocabulary, TokenGrammar::Pointer grammar, RandomSchemas& random)
-      : vocabulary_(vocabulary), matcher_(std::move(grammar)), random_(random), mask_(vocabulary.tokens->mask_words()) {}
+      : vocabulary_(vocabulary),
+        matcher_(std::move(grammar)),
+        random_(random),
+        mask_(vocabulary.tokens->mask_words()) {}
 
   std::string run(bool jump) {
     while (!matcher_.ended()) {
@@ -65,7 +68,8 @@ class Walk {
     EXPECT_EQ(accepted, test::bit(mask_, token)) << text() << " then " << token;
     if (accepted) matcher_.rollback(1);
     EXPECT_EQ(matcher_.steps(), ids_.size());
-    for (const std::int32_t eos : vocabulary_.tokens->eos_ids()) EXPECT_EQ(test::bit(mask_, eos), matcher_.can_end());
+    for (const std::int32_t eos : vocabulary_.tokens->eos_ids())
+      EXPECT_EQ(test::bit(mask_, eos), matcher_.can_end());
   }
 
   void jump() {
@@ -75,7 +79,8 @@ class Walk {
       EXPECT_EQ(plan.keep, ids_.size());
       return;
     }
-    const std::string whole = text() + forced;
+    std::string whole = text() + forced;
+    while (!text::is_valid_utf8(whole)) whole.pop_back();  // dictated to the middle of a character
     const std::size_t before = text().size();
     matcher_.rollback(ids_.size() - plan.keep);
     ids_.resize(plan.keep);

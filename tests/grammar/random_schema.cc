@@ -5,16 +5,18 @@
 namespace fovea::grammar::test {
 namespace {
 
-constexpr std::array kNames = {"name", "hp", "a", "", "set name", "quote\"d", "gr\u00f6\u00dfe", "first_edition", "x/y~z"};
-constexpr std::array kPatterns = {"^[A-Z]{2}-?[0-9]{1,3}$", "[0-9]",        "^(?:ab|cd)+$",       "a.c$",
-                                  "^\\w+(?: \\w+)*$",       "^\\S*$",       "^[^a-z]{2,4}$",      "^$|^x",
-                                  "^\\u00e9+|\\u{1F600}",   "^\"\\\\*\\n?", "(?:^|-)[a-f]{3}(?:-|$)", "^[\\d/]{1,7}$"};
+constexpr std::array kNames = {"name",          "hp",   "a", "", "set name", "quote\"d", "gr\u00f6\u00dfe",
+                               "first_edition", "x/y~z"};
+constexpr std::array kPatterns = {
+    "^[A-Z]{2}-?[0-9]{1,3}$", "[0-9]",        "^(?:ab|cd)+$",           "a.c$",
+    "^\\w+(?: \\w+)*$",       "^\\S*$",       "^[^a-z]{2,4}$",          "^$|^x",
+    "^\\u00e9+|\\u{1F600}",   "^\"\\\\*\\n?", "(?:^|-)[a-f]{3}(?:-|$)", "^[\\d/]{1,7}$"};
 
 }  // namespace
 
 std::string RandomSchemas::some_string() {
   static const std::array<std::string, 14> kStrings = {
-      "",      "a",     "Pikachu", "AB-12", "7/102", "abcd",    "\"\\\n", "\u00e9\u00e9",
+      "",      "a",     "Pikachu", "AB-12",         "7/102",      "abcd",    "\"\\\n", "\u00e9\u00e9",
       "x abc", "\x01z", "ab cd",   "1234567890123", "\U0001F600", "a\u2028c"};
   std::string text = kStrings[below(kStrings.size())];
   if (one_in(3)) text += kStrings[below(kStrings.size())];
@@ -100,10 +102,11 @@ Json RandomSchemas::object_schema(int depth) {
 Json RandomSchemas::one_of_schema(int depth) {
   Json branches = Json::array();
   for (std::size_t i = 0; i < 2 + below(2); ++i) {
-    branches.push_back({{"type", "object"},
-                        {"properties", {{"kind", {{"const", "k" + std::to_string(i)}}}, {"value", schema(depth - 1)}}},
-                        {"required", {"kind", "value"}},
-                        {"additionalProperties", false}});
+    branches.push_back(
+        {{"type", "object"},
+         {"properties", {{"kind", {{"const", "k" + std::to_string(i)}}}, {"value", schema(depth - 1)}}},
+         {"required", {"kind", "value"}},
+         {"additionalProperties", false}});
   }
   return {{"oneOf", std::move(branches)}};
 }
@@ -117,7 +120,9 @@ Json RandomSchemas::document(int depth) {
 /// Trees.
 Json RandomSchemas::node_definition() {
   return {{"type", "object"},
-          {"properties", {{"label", string_schema()}, {"children", {{"type", "array"}, {"items", {{"$ref", "#/$defs/node"}}}, {"maxItems", 2}}}}},
+          {"properties",
+           {{"label", string_schema()},
+            {"children", {{"type", "array"}, {"items", {{"$ref", "#/$defs/node"}}}, {"maxItems", 2}}}}},
           {"required", {"label"}},
           {"additionalProperties", false}};
 }
@@ -138,7 +143,8 @@ Json RandomSchemas::schema(int depth) {
       return {{"enum", std::move(values)}};
     }
     case 5:
-      return one_in(2) ? Json{{"const", {{"b", {1, 2}}, {"a", some_string()}}}} : Json{{"const", some_scalar()}};
+      return one_in(2) ? Json{{"const", {{"b", {1, 2}}, {"a", some_string()}}}}
+                       : Json{{"const", some_scalar()}};
     case 6:
       return string_schema();
     case 7:
@@ -169,7 +175,8 @@ Json RandomSchemas::mutated(Json value) {
     return value;
   }
   if (value.is_string() && one_in(2)) return value.get<std::string>() + some_string();
-  if (value.is_number_integer() && one_in(2)) return value.get<std::int64_t>() + static_cast<std::int64_t>(below(21)) - 10;
+  if (value.is_number_integer() && one_in(2))
+    return value.get<std::int64_t>() + static_cast<std::int64_t>(below(21)) - 10;
   if (one_in(8)) return Json::array({value});
   if (one_in(8)) return Json::object();
   return some_scalar();

@@ -21,11 +21,12 @@ class RandomSchemas {
  public:
   explicit RandomSchemas(std::uint64_t seed) : random_(seed) {}
 
-  /// A schema nested at most `depth` deep, with the definition that it may refer to. Now and then nothing fits it (a lower bound above the upper one).
+  /// A schema nested at most `depth` deep, with the definition that it may refer to. Now and then nothing
+  /// fits it (a lower bound above the upper one).
   Json document(int depth);
 
-  /// `value` with one part changed, removed or added, so that it may or may not still fit. Keeps members' order
-  /// and invents no names; numbers stay in the form that answers have.
+  /// `value` with one part changed, removed or added, so that it may or may not still fit. Keeps members'
+  /// order and invents no names; numbers stay in the form that answers have.
   Json mutated(Json value);
 
   std::size_t below(std::size_t bound) { return random_() % bound; }

@@ -30,8 +30,8 @@ inline const Vocabulary& card_vocabulary() {
 
 /// 49,280 ids, random merges.
 inline const Vocabulary& large_vocabulary() {
-  static const Vocabulary vocabulary =
-      make_vocabulary(text::Tokenizer::parse(synth::random_tokenizer_json(1), "synthetic"), "<end_of_utterance>");
+  static const Vocabulary vocabulary = make_vocabulary(
+      text::Tokenizer::parse(synth::random_tokenizer_json(1), "synthetic"), "<end_of_utterance>");
   return vocabulary;
 }
 

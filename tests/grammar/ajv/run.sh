@@ -3,8 +3,8 @@
 # Usage: run.sh CASES_PROGRAM BUILD_FOLDER COUNT SEED
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-program=$1
-folder=$2/tests/grammar-ajv
+program=$(realpath "$1")
+folder=$(realpath "$2")/tests/grammar-ajv
 count=$3
 seed=$4
 
