@@ -13,6 +13,7 @@ void add_tokenize(CLI::App& app, Action& action);
 void add_quantize(CLI::App& app, Action& action);
 void add_synth_checkpoint(CLI::App& app, Action& action);
 void add_recognize(CLI::App& app, Action& action);
+void add_calibrate(CLI::App& app, Action& action);
 void add_evaluate(CLI::App& app, Action& action);
 void add_compare(CLI::App& app, Action& action);
 void add_serve(CLI::App& app, Action& action);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/file.h"
 #include "commands.h"
 #include "common.h"
 #include "evaluate/paired.h"
@@ -23,6 +24,7 @@ struct EvaluateArguments {
   ModelOptions model;
   TaskOptions task;
   std::string data;
+  std::string diagram;
   bool json = false;
 };
 
@@ -49,6 +51,20 @@ void print_table(const evaluate::Evaluation& evaluation) {
   }
   fmt::print("  {:<20} {:>7.0f} ms  95th percentile {:.0f} ms\n", "median time", evaluation.p50_ms,
              evaluation.p95_ms);
+}
+
+/// The reliability diagram in text: for each bin what was said, and what came true.
+void print_reliability(const evaluate::Reliability& reliability) {
+  if (reliability.n == 0) return;
+  fmt::print("  calibration error    {:>7.2f} %   95 % interval {:.2f} to {:.2f} ({} field confidences)\n",
+             100 * reliability.error, 100 * reliability.interval95[0], 100 * reliability.interval95[1],
+             reliability.n);
+  for (const evaluate::ReliabilityBin& bin : reliability.bins) {
+    if (bin.count == 0) continue;
+    const auto filled = static_cast<std::size_t>(30 * bin.accuracy + 0.5);
+    fmt::print("    said {:>5.1f} %  right {:>5.1f} %  {:<30}  {:>6}\n", 100 * bin.mean_confidence,
+               100 * bin.accuracy, std::string(filled, '#'), bin.count);
+  }
 }
 
 void print_comparison(const evaluate::PairedComparison& pair) {
@@ -87,7 +103,19 @@ Result<int> run_evaluate(const EvaluateArguments& arguments) {
     FOVEA_TRY(auto evaluation, evaluate::evaluate(*service, task->name, examples, after_each));
     progress.clear();
     any_failed = any_failed || evaluation.failed > 0;
-    if (!arguments.json) print_table(evaluation);
+    if (!arguments.json) {
+      print_table(evaluation);
+      print_reliability(evaluation.reliability());
+    }
+    if (!arguments.diagram.empty()) {
+      // One file for each model: the name stands before the ending.
+      std::filesystem::path path = arguments.diagram;
+      if (directories.size() > 1) {
+        path.replace_filename(
+            fmt::format("{}-{}{}", path.stem().string(), evaluation.model, path.extension().string()));
+      }
+      FOVEA_CHECK_OK(write_file(path, evaluation.reliability().to_svg(evaluation.model)));
+    }
     evaluations.push_back(std::move(evaluation));
   }
   std::vector<evaluate::PairedComparison> pairs;
@@ -117,6 +145,8 @@ void add_evaluate(CLI::App& app, Action& action) {
   command->add_option("--data", arguments->data, "A folder with manifest.jsonl and its pictures")
       ->required()
       ->type_name("DIR");
+  command->add_option("--reliability", arguments->diagram, "Draw confidence against truth into this SVG file")
+      ->type_name("FILE");
   command->add_flag("--json", arguments->json, "Print one JSON object");
   command->callback([arguments, &action] {
     action = [arguments] {

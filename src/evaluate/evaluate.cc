@@ -37,6 +37,10 @@ void compare(Evaluation& evaluation, const Example& example, const recognize::Re
     Count& count = field_count(evaluation, name);
     ++count.compared;
     count.right += right ? 1 : 0;
+    const auto confidence = answer.confidence.find(name);
+    if (confidence != answer.confidence.end() && confidence->is_number()) {
+      evaluation.scored.emplace_back(name, Scored{.confidence = confidence->get<double>(), .right = right});
+    }
   }
   ++evaluation.whole.compared;
   evaluation.whole.right += all_right ? 1 : 0;
@@ -82,9 +86,18 @@ std::array<double, 2> wilson_interval95(const Count& count) {
 nlohmann::ordered_json Evaluation::to_json() const {
   nlohmann::ordered_json by_field = nlohmann::ordered_json::object();
   for (const auto& [name, count] : fields) by_field[name] = count.rate();
-  return {{"model", model},           {"n", whole.compared},
-          {"accuracy", whole.rate()}, {"interval95", wilson_interval95(whole)},
-          {"fields", by_field},       {"latency_ms", {{"p50", p50_ms}, {"p95", p95_ms}}}};
+  nlohmann::ordered_json json{{"model", model},           {"n", whole.compared},
+                              {"accuracy", whole.rate()}, {"interval95", wilson_interval95(whole)},
+                              {"fields", by_field},       {"latency_ms", {{"p50", p50_ms}, {"p95", p95_ms}}}};
+  if (!scored.empty()) json["calibration"] = reliability().to_json();
+  return json;
+}
+
+Reliability Evaluation::reliability() const {
+  std::vector<Scored> all;
+  all.reserve(scored.size());
+  for (const auto& [field, answer] : scored) all.push_back(answer);
+  return evaluate::reliability(all);
 }
 
 Result<Evaluation> evaluate(recognize::Backend& backend, const std::string& task,

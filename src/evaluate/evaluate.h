@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "evaluate/reliability.h"
 #include "recognize/backend.h"
 
 namespace fovea::evaluate {
@@ -41,10 +42,14 @@ std::array<double, 2> wilson_interval95(const Count& count);
 struct Evaluation {
   std::string model;
   Count whole;  ///< every compared field right; a picture that failed counts as wrong
-  std::vector<std::pair<std::string, Count>> fields;  ///< compared ones, in the task's order
-  std::vector<bool> right;                            ///< whole record right, for each example in order
-  std::size_t failed = 0;                             ///< pictures without an answer
+  std::vector<std::pair<std::string, Count>> fields;   ///< compared ones, in the task's order
+  std::vector<bool> right;                             ///< whole record right, for each example in order
+  std::size_t failed = 0;                              ///< pictures without an answer
+  std::vector<std::pair<std::string, Scored>> scored;  ///< each compared field that had a confidence
   double p50_ms = 0, p95_ms = 0;
+
+  /// How far the confidences of all fields are from the truth.
+  [[nodiscard]] Reliability reliability() const;
 
   /// One entry of `results` in `fovea evaluate --json`.
   [[nodiscard]] nlohmann::ordered_json to_json() const;

@@ -69,7 +69,9 @@ Result<void> Service::plan_tasks() {
                   .unusable = {}};
     plan.unusable = prepare(plan);
     const std::string digest = plan.task->digest();
-    FOVEA_TRY(plan.calibration, load_calibration(options_.model, name, digest, model_.version));
+    if (options_.calibrated) {
+      FOVEA_TRY(plan.calibration, load_calibration(options_.model, name, digest, model_.version));
+    }
     plan.question = {.model = model_.id + "@" + model_.version,
                      .task = digest,
                      .parameters = {{"precision", nn::precision_name(engine_->model().precision())},

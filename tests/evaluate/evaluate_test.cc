@@ -40,7 +40,7 @@ TEST(WilsonIntervalTest, StaysInsideZeroToOneAndKnowsNothingFromNothing) {
 /// Answers what stands in the picture's bytes: a JSON object with the fields, or else an error.
 class FakeBackend : public recognize::Backend {
  public:
-  recognize::Recognition recognize(const recognize::Request& request) override {
+  void recognize(recognize::Request request, RecognitionDone done) override {
     const std::string text(reinterpret_cast<const char*>(request.bytes.data()), request.bytes.size());
     recognize::Recognition answer;
     answer.file = request.file;
@@ -48,13 +48,22 @@ class FakeBackend : public recognize::Backend {
     answer.timings.total_ms = ++count_;
     if (text.starts_with("{")) {
       answer.fields = Json::parse(text);
+      for (const auto& [name, value] : answer.fields.items()) answer.confidence[name] = 0.75;
     } else {
       answer.error = Error{ErrorCode::kInvalidImage, "unreadable"};
     }
-    return answer;
+    done(std::move(answer));
+  }
+  void chat(recognize::ChatRequest /*request*/, recognize::ChatListener /*listener*/) override {
+    ADD_FAILURE() << "an evaluation holds no conversations";
   }
   [[nodiscard]] std::vector<recognize::ModelInfo> models() const override { return {{"fake", "v1"}}; }
-  [[nodiscard]] bool has_task(const std::string& /*task*/) const override { return true; }
+  [[nodiscard]] std::vector<std::string> task_names() const override { return {"trading-card"}; }
+  [[nodiscard]] recognize::Readiness readiness() const override {
+    return {.ready = true, .why = {}, .details = {}};
+  }
+  [[nodiscard]] Json stats() const override { return Json::object(); }
+  void drain() override {}
 
  private:
   int count_ = 0;
@@ -193,6 +202,15 @@ TEST_F(EvaluateTest, JsonHasTheContractsKeys) {
   EXPECT_EQ(json["interval95"].size(), 2U);
   EXPECT_EQ(json["fields"], Json({{"name", 0.5}}));
   EXPECT_EQ(json["latency_ms"], Json({{"p50", 1.0}, {"p95", 2.0}}));
+}
+
+TEST_F(EvaluateTest, ConfidencesAreComparedWithTheTruthFieldByField) {
+  add(R"({"name": "A", "hp": 10})", {{"name", "A"}, {"hp", 20}});
+  add(R"({"name": "B", "hp": 10})", {{"name", "B"}, {"hp", 10}});
+  const Evaluation found = run();
+  EXPECT_EQ(found.scored.size(), 4U);
+  EXPECT_NEAR(found.reliability().error, 0.0, 1e-12) << "said 0.75, and three of four are right";
+  EXPECT_EQ(found.to_json()["calibration"]["n"], 4);
 }
 
 }  // namespace
