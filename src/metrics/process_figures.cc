@@ -6,12 +6,11 @@
 
 #include <charconv>
 #include <filesystem>
+#include <fstream>
 #include <iterator>
 #include <string>
 #include <string_view>
 #include <system_error>
-
-#include "base/file.h"
 
 namespace fovea::metrics {
 namespace {
@@ -50,12 +49,15 @@ std::vector<MetricFamily> process_figures() {
     figures.push_back(family("process_cpu_seconds_total", "Processor time of the process, user and system",
                              MetricType::Counter, seconds(usage.ru_utime) + seconds(usage.ru_stime)));
   }
-  if (const auto status = read_file("/proc/self/status"); status) {
-    if (const double resident = status_bytes(*status, "\nVmRSS:"); resident >= 0) {
+  // Its size says zero, as that of all files there.
+  std::ifstream file("/proc/self/status");
+  const std::string status{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (!status.empty()) {
+    if (const double resident = status_bytes(status, "\nVmRSS:"); resident >= 0) {
       figures.push_back(family("process_resident_memory_bytes", "Memory of the process that is in use",
                                MetricType::Gauge, resident));
     }
-    if (const double virtual_size = status_bytes(*status, "\nVmSize:"); virtual_size >= 0) {
+    if (const double virtual_size = status_bytes(status, "\nVmSize:"); virtual_size >= 0) {
       figures.push_back(family("process_virtual_memory_bytes", "Address space of the process",
                                MetricType::Gauge, virtual_size));
     }

@@ -1,7 +1,9 @@
 #include "server/tls.h"
 
 #include <fmt/format.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509err.h>
 
 #include <utility>
 
@@ -24,12 +26,14 @@ Result<std::shared_ptr<ssl::context>> make_tls_context(const TlsFiles& files) {
                 fmt::format("{}: cannot be used as a certificate: {}", files.certificate, error.message()));
   }
   context->use_private_key_file(files.key, ssl::context::pem, error);
-  if (error)
-    return fail(ErrorCode::kUsage,
-                fmt::format("{}: cannot be used as a key: {}", files.key, error.message()));
-  if (SSL_CTX_check_private_key(context->native_handle()) != 1) {
+  if (ERR_GET_REASON(static_cast<unsigned long>(error.value())) == X509_R_KEY_VALUES_MISMATCH ||
+      (!error && SSL_CTX_check_private_key(context->native_handle()) != 1)) {
     return fail(ErrorCode::kUsage,
                 fmt::format("{} is not the key of the certificate {}", files.key, files.certificate));
+  }
+  if (error) {
+    return fail(ErrorCode::kUsage,
+                fmt::format("{}: cannot be used as a key: {}", files.key, error.message()));
   }
   return context;
 }

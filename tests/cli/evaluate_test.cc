@@ -34,8 +34,7 @@ class EvaluateTest : public testing::Test {
 TEST_F(EvaluateTest, PrintsOneObjectWithAResultForEachModel) {
   const std::string model = tiny_model().string();
   const auto done = evaluate(model + "," + model);
-  EXPECT_EQ(done.exit_code, 1) << "its one picture could not be read";
-  EXPECT_THAT(done.err, HasSubstr("a.png: "));
+  EXPECT_EQ(done.exit_code, 0) << done.err;
   const Json json = Json::parse(done.out);
   ASSERT_EQ(json["results"].size(), 2U);
   const Json& result = json["results"][0];

@@ -37,6 +37,14 @@ const std::vector<std::string> kContractKeys{"request_id", "file",          "ok"
                                              "model",      "model_version", "fields", "confidence", "cached",
                                              "degraded",   "decision",      "timings"};
 
+/// The contract's members, in order; what a task adds stands behind them.
+void expect_contract_keys(const Json& answer) {
+  auto found = keys(answer);
+  ASSERT_GE(found.size(), kContractKeys.size());
+  found.resize(kContractKeys.size());
+  EXPECT_EQ(found, kContractKeys);
+}
+
 class RecognizeTest : public testing::Test {
  protected:
   fs::path add(const std::string& name, const std::string& bytes) {
@@ -68,17 +76,16 @@ TEST_F(RecognizeTest, ABrokenFileAmongGoodOnesStopsNothingAndIsNamed) {
   EXPECT_EQ(answers[1]["file"], root + "/b.jpg");
   EXPECT_EQ(answers[2]["file"], root + "/sub/c.PNG");
   for (const Json& answer : answers) {
-    EXPECT_EQ(keys(answer), kContractKeys);
-    EXPECT_EQ(answer["ok"], false);
+    expect_contract_keys(answer);
     EXPECT_EQ(answer["task"], "trading-card");
     EXPECT_EQ(answer["model"], "smolvlm-tiny-f32");
-    EXPECT_THAT(done.err, HasSubstr(answer["file"].get<std::string>() + ": "));
   }
-  // Random weights know no cards.
-  EXPECT_EQ(answers[0]["error"]["type"], "invalid_output");
+  // Random weights know no cards, but whatever they say has the task's form.
+  EXPECT_EQ(answers[0]["ok"], true);
+  EXPECT_EQ(answers[0]["fields"].size(), 7U);
   EXPECT_EQ(answers[1]["error"]["type"], "unsupported_media");
-  EXPECT_EQ(answers[2]["error"]["type"], "invalid_output");
-  EXPECT_THAT(done.err, HasSubstr("3 of 3 pictures could not be read"));
+  EXPECT_EQ(answers[2]["ok"], true);
+  EXPECT_THAT(done.err, AllOf(HasSubstr(root + "/b.jpg: "), HasSubstr("1 of 3 pictures could not be read")));
 }
 
 TEST_F(RecognizeTest, AMissingFileIsOneOfThePictures) {
@@ -126,7 +133,7 @@ TEST_F(RecognizeTest, ADashReadsStandardInput) {
   auto answers = json_lines(done.out);
   ASSERT_EQ(answers.size(), 1U);
   EXPECT_EQ(answers[0]["file"], "-");
-  EXPECT_EQ(answers[0]["error"]["type"], "invalid_output") << "it was decoded and asked about";
+  EXPECT_EQ(answers[0]["ok"], true) << "it was decoded and asked about";
 
   done = run(recognize({"-", "--json"}), {.input = ""});
   answers = json_lines(done.out);
@@ -171,7 +178,7 @@ TEST_F(ShippedModelTest, ReadsItsSamples) {
   ASSERT_FALSE(answers.empty()) << done.err;
   std::size_t good = 0;
   for (const Json& answer : answers) {
-    EXPECT_EQ(keys(answer), kContractKeys);
+    expect_contract_keys(answer);
     good += answer["ok"].get<bool>() ? 1 : 0;
     if (!answer["ok"].get<bool>()) continue;
     EXPECT_THAT(keys(answer["fields"]), ElementsAre("name", "hp", "collector_number", "set_name", "rarity",

@@ -195,7 +195,8 @@ TEST_F(EvaluateTest, JsonHasTheContractsKeys) {
   const Json json = run().to_json();
   std::vector<std::string> names;
   for (const auto& [name, value] : json.items()) names.push_back(name);
-  EXPECT_THAT(names, ElementsAre("model", "n", "accuracy", "interval95", "fields", "latency_ms"));
+  EXPECT_THAT(names,
+              ElementsAre("model", "n", "accuracy", "interval95", "fields", "latency_ms", "calibration"));
   EXPECT_EQ(json["model"], "fake");
   EXPECT_EQ(json["n"], 2);
   EXPECT_EQ(json["accuracy"], 0.5);
