@@ -5,7 +5,8 @@
 namespace fovea::grammar::test {
 namespace {
 
-constexpr std::array kNames = {"name",          "hp",   "a", "", "set name", "quote\"d", "gr\u00f6\u00dfe",
+// No empty name: ajv 8.17 does not miss a required property that is called "".
+constexpr std::array kNames = {"name",          "hp",   "a", " ", "set name", "quote\"d", "gr\u00f6\u00dfe",
                                "first_edition", "x/y~z"};
 constexpr std::array kPatterns = {
     "^[A-Z]{2}-?[0-9]{1,3}$", "[0-9]",        "^(?:ab|cd)+$",           "a.c$",
