@@ -14,7 +14,9 @@ Engine::Engine(std::unique_ptr<LoadedModel> loaded, const EngineOptions& options
       options_(options),
       thread_([this] { run(); }) {}
 
-Engine::~Engine() { stop(); }
+Engine::~Engine() {
+  stop();
+}
 
 void Engine::stop() {
   {

@@ -47,7 +47,8 @@ class Engine {
   /// kUnavailable (stopped).
   void submit(GenerationRequest request);
 
-  /// Ends what runs with kCancelled, and refuses what comes with kUnavailable. Not to be called by a callback.
+  /// Ends what runs with kCancelled, and refuses what comes with kUnavailable. Not to be called by a
+  /// callback.
   void stop();
 
   /// Seconds, 1 to 60, after which a place is likely.
