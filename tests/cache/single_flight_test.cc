@@ -19,11 +19,11 @@ using Flights = SingleFlight<std::string>;
 
 /// One request: what became of it, and its lead where it got one.
 struct Request {
-  std::optional<Flights::Lead> lead;
   std::optional<Flights::Outcome> outcome;
   int starts = 0;
   int calls = 0;
   Flights::Ticket ticket;
+  std::optional<Flights::Lead> lead;  // goes first: a lead that goes is given up, and its outcome heard
 
   void join(Flights& flights, std::string_view key, Clock::time_point deadline = Clock::time_point::max()) {
     ticket = flights.join(
