@@ -32,30 +32,25 @@ Result<Prompt> Engine::prepare(std::span<const Turn> turns) const {
 }
 
 void Engine::submit(GenerationRequest request) {
-  std::optional<Error> refused;
-  {
-    const std::lock_guard lock(mutex_);
-    refused = refusal(request);
-    if (refused) {
-      ++statistics_.refused;
-    } else {
-      if (pending_locked() == 0) busy_since_ = Clock::now();
-      ++statistics_.submitted;
-      request.submitted = Clock::now();
-      request.on_done = [this, done = std::move(request.on_done)](Generation result) mutable {
-        finished_one();
-        if (done) done(std::move(result));
-      };
-      arrived_.push_back(std::move(request));
-    }
-  }
-  if (!refused) {
-    changed_.notify_one();
-  } else if (request.on_done) {
+  std::unique_lock lock(mutex_);
+  if (auto refused = refusal(request)) {
+    ++statistics_.refused;
+    lock.unlock();
     Generation result;
     result.error = std::move(refused);
-    request.on_done(std::move(result));
+    if (request.on_done) request.on_done(std::move(result));
+    return;
   }
+  if (pending_locked() == 0) busy_since_ = Clock::now();
+  ++statistics_.submitted;
+  request.submitted = Clock::now();
+  request.on_done = [this, done = std::move(request.on_done)](Generation result) mutable {
+    finished_one();
+    if (done) done(std::move(result));
+  };
+  arrived_.push_back(std::move(request));
+  lock.unlock();
+  changed_.notify_one();
 }
 
 std::optional<Error> Engine::refusal(const GenerationRequest& request) const {

@@ -105,7 +105,7 @@ class Scheduler {
   void take_token(Sequence& sequence, std::span<const float> logits);
   std::string jump(Sequence& sequence);
   void end_if_done(Sequence& sequence);
-  void tell(Sequence& sequence, std::string text);
+  void tell(Sequence& sequence, const std::string& text);
   void end_answer(Sequence& sequence, FinishReason reason);
   [[nodiscard]] bool is_eos(std::int32_t id) const;
 

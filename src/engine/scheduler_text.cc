@@ -100,6 +100,7 @@ void Scheduler::run_text() {
   std::vector<float> hidden(batch.rows * hidden_size);
   fill_rows(batch, hidden);
   std::vector<nn::SequenceRows> rows;
+  rows.reserve(batch.parts.size());
   for (const auto& part : batch.parts) rows.push_back({&part.sequence->cache, part.rows});
   const Stopwatch watch;
   model_.text().forward(compute_, hidden.data(), *pool_, rows);
@@ -246,7 +247,7 @@ void Scheduler::take_token(Sequence& sequence, std::span<const float> logits) {
     sequence.matcher->accept(choice.id);
     if (!sequence.text.stopped()) text += jump(sequence);
   }
-  tell(sequence, std::move(text));
+  tell(sequence, text);
   end_if_done(sequence);
 }
 
@@ -294,7 +295,7 @@ std::string Scheduler::jump(Sequence& sequence) {
                                   : std::string();
 }
 
-void Scheduler::tell(Sequence& sequence, std::string text) {
+void Scheduler::tell(Sequence& sequence, const std::string& text) {
   if (!sequence.request.on_delta) return;
   Delta delta{.text = text::replace_invalid_utf8(sequence.untold + text), .tokens = {}};
   sequence.untold.clear();
