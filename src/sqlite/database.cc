@@ -56,8 +56,10 @@ Result<void> Database::configure(const Options& options) {
     return failure(nullptr, SQLITE_READONLY, path_.string());
   }
   // Someone else's file is left as it is, so this comes before the first write.
-  FOVEA_TRY(const std::int64_t id, pragma("application_id"));
+  // Another process may be making it: that sets the id before any table, so a file found with tables here has
+  // its id when that is read next. The other way round it could seem to have tables and no id.
   FOVEA_TRY(const std::int64_t schema, pragma("schema_version"));
+  FOVEA_TRY(const std::int64_t id, pragma("application_id"));
   const bool fresh = schema == 0 && id == 0;
   if (options.application_id != 0 && id != options.application_id && !fresh) {
     return fail(ErrorCode::kUsage,
