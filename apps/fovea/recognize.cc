@@ -111,10 +111,11 @@ class Table {
   std::size_t file_width_ = 4;
 };
 
-/// A picture on its way: its bytes, which must outlive the answer, and the answer.
+/// A picture on its way: its bytes, which must outlive the answer and stay where they are when this moves (a
+/// short string would not), and the answer.
 struct Reading {
   std::string file;
-  std::string bytes;
+  std::unique_ptr<const std::string> bytes;
   std::future<recognize::Recognition> answer;
 };
 
@@ -134,9 +135,9 @@ Reading start_reading(recognize::Service& service, const std::string& file, cons
     promise.set_value(std::move(failed));
     return reading;
   }
-  reading.bytes = std::move(*bytes);
+  reading.bytes = std::make_unique<const std::string>(std::move(*bytes));
   recognize::Request request{
-      .request_id = "", .file = file, .bytes = std::as_bytes(std::span(reading.bytes)), .task = task};
+      .request_id = "", .file = file, .bytes = std::as_bytes(std::span(*reading.bytes)), .task = task};
   service.recognize(std::move(request),
                     [promise = std::move(promise)](recognize::Recognition answer) mutable {
                       promise.set_value(std::move(answer));

@@ -407,7 +407,10 @@ nlohmann::ordered_json Service::stats() const {
 Recognition recognize_now(Backend& backend, Request request) {
   std::promise<Recognition> promise;
   auto future = promise.get_future();
-  backend.recognize(std::move(request), [&](Recognition answer) { promise.set_value(std::move(answer)); });
+  // The callback owns the promise: this function may return before set_value() has.
+  backend.recognize(std::move(request), [promise = std::move(promise)](Recognition answer) mutable {
+    promise.set_value(std::move(answer));
+  });
   return future.get();
 }
 
