@@ -59,7 +59,10 @@ struct Retention {
 };
 
 struct TierOptions {
-  std::chrono::milliseconds lookup_timeout{5};  ///< of one lookup in one tier, beside the caller's deadline
+  /// Of one lookup in one tier, beside the caller's deadline. What is down is not waited for; this is how
+  /// long a tier may take that is up: on a machine whose processors all compute, its answer waits for one of
+  /// them.
+  std::chrono::milliseconds lookup_timeout{50};
   std::chrono::milliseconds connect_timeout{1000};  ///< in the background
   std::chrono::milliseconds write_timeout{2000};    ///< of one batch, in the background
   std::chrono::milliseconds first_retry{50};        ///< after a failure; doubled each time, up to …

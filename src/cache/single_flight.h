@@ -29,9 +29,9 @@ namespace fovea::cache {
 /// - A request that cancels, or whose deadline passes, goes alone. The computation it began goes on for the
 /// others;
 ///   when nobody is left, it is told that it is unwanted.
-/// - A computation that ends with kCancelled, or whose Lead is dropped: the request that began it gets that
-/// error,
-///   and the one that has waited longest begins again.
+/// - A computation that ends with kCancelled or kDeadline, or whose Lead is dropped: the request that began
+/// it
+///   gets that error, and the one that has waited longest begins again.
 /// - A computation that takes longer than max_lead_time: the request that has waited longest begins one as
 /// well, and
 ///   the first success counts.
@@ -125,7 +125,7 @@ class SingleFlight {
       : state_(std::make_shared<State>(timer, max_lead_time)) {}
 
   /// Joins the flight of `key`, or begins one: then `start` is called before join() returns. `start` is
-  /// called once at most, perhaps later. `done` is called once: with the outcome, or with kUnavailable at the
+  /// called once at most, perhaps later. `done` is called once: with the outcome, or with kDeadline at the
   /// deadline.
   Ticket join(const Key& key, Clock::time_point deadline, Start start, Done done) {
     const auto request = std::make_shared<Request>();
@@ -147,7 +147,7 @@ class SingleFlight {
               const auto state = weak_state.lock();
               const auto late = weak_request.lock();
               if (state == nullptr || late == nullptr) return;
-              leave(state, late, Error{ErrorCode::kUnavailable, "the deadline has passed"});
+              leave(state, late, Error{ErrorCode::kDeadline, "the deadline has passed"});
             });
       }
     }
@@ -236,7 +236,8 @@ class SingleFlight {
       const std::lock_guard lock(state->mutex);
       --flight->running;
       if (flight->ended) return;
-      const bool given_up = !outcome && outcome.error().code == ErrorCode::kCancelled;
+      const bool given_up = !outcome && (outcome.error().code == ErrorCode::kCancelled ||
+                                         outcome.error().code == ErrorCode::kDeadline);
       if (given_up && std::erase(flight->waiting, leader) > 0) hearing.push_back(leader);
       again =
           given_up && std::ranges::any_of(flight->waiting, [](const auto& r) { return r->start != nullptr; });

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <future>
 #include <utility>
 
@@ -25,6 +26,20 @@ struct Service::Job {
   image::Image picture;
   std::optional<cache::Key> upload;  // of the bytes; set where answers are looked up
   std::optional<cache::Key> key;     // of the pixels; set where answers are stored or looked up
+  Stopwatch watch;
+  std::optional<std::stop_callback<std::function<void()>>> leaves;  // while it shares a computation
+};
+
+/// What is computed of a picture, apart from who asked: others may wait for it when the one who began is
+/// gone.
+struct Service::Computation {
+  const TaskPlan* plan;
+  image::Image picture;
+  std::optional<cache::Key> key;
+  engine::Priority priority;
+  std::optional<std::chrono::steady_clock::time_point> deadline;
+  std::stop_token stop;
+  Recognition answer;
   Stopwatch watch;
 };
 
@@ -163,6 +178,13 @@ bool Service::answer_known_file(const JobPointer& job) {
 }
 
 void Service::decode(const JobPointer& job) {
+  // It may have waited for this thread longer than its client wanted to.
+  if (job->request.stop.stop_requested()) {
+    job->answer.error = Error{ErrorCode::kCancelled, "the request was cancelled"};
+  } else if (job->request.deadline && std::chrono::steady_clock::now() >= *job->request.deadline) {
+    job->answer.error = Error{ErrorCode::kDeadline, "the deadline has passed"};
+  }
+  if (job->answer.error) return finish(job);
   const Stopwatch watch;
   auto picture = image::decode_image(job->request.bytes, options_.limits);
   if (!picture) {
@@ -180,11 +202,23 @@ void Service::decode(const JobPointer& job) {
   if (job->key && job->request.cache == CacheMode::kUse) {
     look_up(job);
   } else {
-    compute(job, [this, job](Recognition answer) {
+    compute(computation_of(*job, job->request.stop), [this, job](Recognition answer) {
       job->answer = std::move(answer);
       pool_->run([this, job] { finish(job); });
     });
   }
+}
+
+/// Takes the picture out of the job.
+Service::ComputationPointer Service::computation_of(Job& job, std::stop_token stop) {
+  return std::make_shared<Computation>(Computation{.plan = job.plan,
+                                                   .picture = std::exchange(job.picture, {}),
+                                                   .key = job.key,
+                                                   .priority = job.request.priority,
+                                                   .deadline = job.request.deadline,
+                                                   .stop = std::move(stop),
+                                                   .answer = job.answer,
+                                                   .watch = job.watch});
 }
 
 void Service::look_up(const JobPointer& job) {
@@ -203,19 +237,23 @@ void Service::look_up(const JobPointer& job) {
       deadline);
 }
 
-/// Joins whoever computes the same, or computes for whoever comes.
+/// Joins whoever computes the same, or computes for whoever comes. A client that leaves takes only itself
+/// away: the engine stops when nobody is left.
 void Service::fly(const JobPointer& job) {
   const auto deadline = job->request.deadline.value_or(cache::Clock::time_point::max());
-  flights_.join(
+  const std::stop_source work;
+  const auto ticket = flights_.join(
       *job->key, deadline,
-      [this, job](auto lead) {
-        compute(job, [lead = std::make_shared<decltype(lead)>(std::move(lead))](Recognition answer) mutable {
-          if (answer.error) {
-            lead->complete(std::unexpected(*answer.error));
-          } else {
-            lead->complete(std::make_shared<const Recognition>(std::move(answer)));
-          }
-        });
+      [this, work, computation = computation_of(*job, work.get_token())](auto lead) {
+        lead.when_unwanted([work]() mutable { work.request_stop(); });
+        compute(computation,
+                [lead = std::make_shared<decltype(lead)>(std::move(lead))](Recognition answer) mutable {
+                  if (answer.error) {
+                    lead->complete(std::unexpected(*answer.error));
+                  } else {
+                    lead->complete(std::make_shared<const Recognition>(std::move(answer)));
+                  }
+                });
       },
       [this, job](auto outcome) {
         Recognition& answer = job->answer;
@@ -224,29 +262,27 @@ void Service::fly(const JobPointer& job) {
           answer.fields = shared.fields;
           answer.confidence = shared.confidence;
           answer.probabilities = shared.probabilities;
-          const double image_ms = answer.timings.image_ms;
           answer.timings = shared.timings;
-          answer.timings.image_ms = image_ms;
         } else {
           answer.error = outcome.error();
         }
         pool_->run([this, job] { finish(job); });
       });
+  job->leaves.emplace(job->request.stop, [ticket] { ticket.cancel(); });
 }
 
-void Service::compute(const JobPointer& job, Computed computed) {
-  const TaskPlan& plan = *job->plan;
+void Service::compute(const ComputationPointer& computation, Computed computed) {
+  const TaskPlan& plan = *computation->plan;
   const Stopwatch watch;
   engine::Turn turn{.role = "user", .content = {}};
-  turn.content.emplace_back(&job->picture);
+  turn.content.emplace_back(&computation->picture);
   turn.content.emplace_back(plan.task->prompt);
   auto prompt = engine_->prepare({&turn, 1});
-  job->picture = {};
-  job->answer.timings.image_ms += watch.elapsed_ms();
+  computation->picture = {};
+  computation->answer.timings.image_ms += watch.elapsed_ms();
   if (!prompt) {
-    Recognition answer = job->answer;
-    answer.error = std::move(prompt).error();
-    computed(std::move(answer));
+    computation->answer.error = std::move(prompt).error();
+    computed(std::move(computation->answer));
     return;
   }
   engine::GenerationRequest request;
@@ -255,19 +291,21 @@ void Service::compute(const JobPointer& job, Computed computed) {
   request.max_new_tokens = plan.task->max_new_tokens;
   request.grammar = plan.grammar;
   request.choices = plan.label_tokens;
-  request.priority = job->request.priority;
-  request.deadline = job->request.deadline;
-  request.stop = job->request.stop;
-  request.on_done = [this, job, computed = std::move(computed)](engine::Generation generation) mutable {
-    read_generation(*job, std::move(generation));
-    if (job->answer.ok()) store(*job, job->answer);
-    computed(job->answer);
+  request.priority = computation->priority;
+  request.deadline = computation->deadline;
+  request.stop = computation->stop;
+  request.on_done = [this, computation,
+                     computed = std::move(computed)](engine::Generation generation) mutable {
+    read_generation(*computation, std::move(generation));
+    if (computation->answer.ok()) store(*computation);
+    computed(std::move(computation->answer));
   };
   engine_->submit(std::move(request));
 }
 
-void Service::read_generation(Job& job, engine::Generation generation) {
-  Recognition& answer = job.answer;
+void Service::read_generation(Computation& computation, engine::Generation generation) {
+  const TaskPlan& plan = *computation.plan;
+  Recognition& answer = computation.answer;
   Timings& timings = answer.timings;
   timings.queue_ms = generation.queue_ms;
   timings.vision_ms = generation.vision_ms;
@@ -275,14 +313,14 @@ void Service::read_generation(Job& job, engine::Generation generation) {
   timings.decode_ms = generation.decode_ms;
   if (generation.error) {
     answer.error = std::move(generation.error);
-  } else if (job.plan->task->kind == tasks::Kind::kLabels) {
-    read_labels(*job.plan, generation, answer);
+  } else if (plan.task->kind == tasks::Kind::kLabels) {
+    read_labels(plan, generation, answer);
   } else {
-    read_fields(*job.plan, generation, answer);
+    read_fields(plan, generation, answer);
   }
 }
 
-void Service::read_fields(const TaskPlan& plan, engine::Generation& generation, Recognition& answer) const {
+void Service::read_fields(const TaskPlan& plan, engine::Generation& generation, Recognition& answer) {
   if (generation.finish_reason == engine::FinishReason::kLength) {
     answer.error = Error{ErrorCode::kInvalidOutput,
                          fmt::format("the model's answer did not end within {} tokens; it begins: {}",
@@ -320,18 +358,19 @@ void Service::read_labels(const TaskPlan& plan, const engine::Generation& genera
   answer.confidence[tasks::kLabelField] = plan.calibration.probability(tasks::kLabelField, -std::log(total));
 }
 
-void Service::store(const Job& job, const Recognition& answer) {
-  if (!job.key) return;
+void Service::store(const Computation& computation) {
+  if (!computation.key) return;
+  const Recognition& answer = computation.answer;
   const nlohmann::ordered_json payload{
       {"fields", answer.fields}, {"confidence", answer.confidence}, {"probabilities", answer.probabilities}};
-  cache_->store(*job.key,
+  cache_->store(*computation.key,
                 std::make_shared<const cache::Answer>(cache::Answer{
                     .payload = payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
                     .model = answer.model,
                     .model_version = answer.model_version,
                     .task = answer.task,
                     .created_ms = cache::now_ms(),
-                    .latency_ms = job.watch.elapsed_ms()}));
+                    .latency_ms = computation.watch.elapsed_ms()}));
 }
 
 /// False where what is stored is not what this program stores: then it is computed again.

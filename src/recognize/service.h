@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,8 @@ class Service : public Backend {
   };
   struct Job;
   using JobPointer = std::shared_ptr<Job>;
+  struct Computation;
+  using ComputationPointer = std::shared_ptr<Computation>;
 
   Service(ServiceOptions options, ModelInfo model, std::unique_ptr<engine::LoadedModel> loaded);
   Result<void> plan_tasks();
@@ -80,11 +83,12 @@ class Service : public Backend {
   void look_up(const JobPointer& job);
   void fly(const JobPointer& job);
   using Computed = std::move_only_function<void(Recognition)>;
-  void compute(const JobPointer& job, Computed computed);
-  void read_generation(Job& job, engine::Generation generation);
-  void read_fields(const TaskPlan& plan, engine::Generation& generation, Recognition& answer) const;
+  static ComputationPointer computation_of(Job& job, std::stop_token stop);
+  void compute(const ComputationPointer& computation, Computed computed);
+  static void read_generation(Computation& computation, engine::Generation generation);
+  static void read_fields(const TaskPlan& plan, engine::Generation& generation, Recognition& answer);
   static void read_labels(const TaskPlan& plan, const engine::Generation& generation, Recognition& answer);
-  void store(const Job& job, const Recognition& answer);
+  void store(const Computation& computation);
   bool take_stored(Job& job, const cache::Answer& stored, cache::Tier tier) const;
   void finish(const JobPointer& job);
   void answered();

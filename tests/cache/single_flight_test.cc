@@ -126,6 +126,16 @@ TEST_F(SingleFlightTest, AComputationThatNobodyWaitsForIsToldSo) {
   EXPECT_EQ(c.heard(), "nothing");
 }
 
+TEST_F(SingleFlightTest, ALeaderWhoseComputationMissesItsDeadlineHandsOver) {
+  a.join(flights, "k");
+  b.join(flights, "k");
+  a.fail_with(ErrorCode::kDeadline);
+  EXPECT_EQ(a.heard(), error_name(ErrorCode::kDeadline)) << "the deadline was its own";
+  ASSERT_EQ(b.starts, 1);
+  b.succeed("value");
+  EXPECT_EQ(b.heard(), "value");
+}
+
 TEST_F(SingleFlightTest, ALeaderWhoseComputationWasCancelledHandsOver) {
   a.join(flights, "k");
   b.join(flights, "k");
@@ -171,7 +181,7 @@ TEST_F(SingleFlightTest, EveryParticipantHasItsOwnDeadline) {
   flights.join(
       test_key("k"), Clock::now() + std::chrono::milliseconds(1), [](Flights::Lead) { FAIL(); },
       [&](Flights::Outcome outcome) { late.set_value(error_name(outcome.error().code)); });
-  EXPECT_EQ(late.get_future().get(), "unavailable");
+  EXPECT_EQ(late.get_future().get(), "deadline_exceeded");
   a.succeed("value");
   EXPECT_EQ(a.heard(), "value");
 }
@@ -184,7 +194,7 @@ TEST_F(SingleFlightTest, ALeaderWhoseDeadlinePassesLeavesItsComputationToTheOthe
       [&](Flights::Lead given) { lead.emplace(std::move(given)); },
       [&](Flights::Outcome outcome) { late.set_value(error_name(outcome.error().code)); });
   b.join(flights, "k", soon());
-  EXPECT_EQ(late.get_future().get(), "unavailable");
+  EXPECT_EQ(late.get_future().get(), "deadline_exceeded");
   lead->complete(std::make_shared<const std::string>("value"));
   EXPECT_EQ(b.heard(), "value");
 }

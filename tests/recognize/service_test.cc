@@ -235,6 +235,47 @@ TEST_F(CardServiceTest, IdenticalRequestsUnderWayAreComputedOnce) {
   EXPECT_EQ(service_->stats()["vision"]["tiles"], 1) << "one picture of one frame went through the tower";
 }
 
+TEST_F(CardServiceTest, AClientThatLeavesTakesNothingFromThoseWhoAskTheSame) {
+  std::stop_source leaves;
+  std::vector<std::future<Recognition>> answers;
+  for (const std::stop_token& stop : {leaves.get_token(), std::stop_token(), std::stop_token()}) {
+    std::promise<Recognition> promise;
+    answers.push_back(promise.get_future());
+    service_->recognize(
+        {.request_id = "", .file = "", .bytes = std::as_bytes(std::span(pictures_[2])), .stop = stop},
+        [promise = std::move(promise)](Recognition answer) mutable { promise.set_value(std::move(answer)); });
+  }
+  leaves.request_stop();
+  const Recognition left = answers[0].get();
+  ASSERT_FALSE(left.ok());
+  EXPECT_EQ(left.error->code, ErrorCode::kCancelled);
+  const Recognition first = answers[1].get();
+  const Recognition second = answers[2].get();
+  ASSERT_TRUE(first.ok() && second.ok());
+  EXPECT_EQ(first.fields, second.fields);
+  EXPECT_EQ(service_->stats()["vision"]["tiles"], 1);
+}
+
+TEST_F(CardServiceTest, WorkStopsWhenItsLastClientHasLeft) {
+  std::vector<std::stop_source> leave(2);
+  std::vector<std::future<Recognition>> answers;
+  for (const std::stop_source& client : leave) {
+    std::promise<Recognition> promise;
+    answers.push_back(promise.get_future());
+    service_->recognize(
+        {.request_id = "",
+         .file = "",
+         .bytes = std::as_bytes(std::span(pictures_[2])),
+         .stop = client.get_token()},
+        [promise = std::move(promise)](Recognition answer) mutable { promise.set_value(std::move(answer)); });
+  }
+  while (service_->stats()["queue"]["running"] == 0) std::this_thread::yield();
+  for (std::stop_source& client : leave) client.request_stop();
+  for (auto& answer : answers) EXPECT_EQ(answer.get().error.value().code, ErrorCode::kCancelled);
+  while (service_->stats()["queue"]["running"] != 0) std::this_thread::yield();
+  EXPECT_FALSE(read(pictures_[2]).cached.has_value()) << "nothing was finished, so nothing was kept";
+}
+
 TEST_F(CardServiceTest, ALabelsTaskGivesProbabilitiesThatAddUpToOne) {
   const Recognition answer = recognize_now(
       *service_,

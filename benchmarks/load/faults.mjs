@@ -1,0 +1,206 @@
+// What happens to the traffic when something breaks: node faults.mjs [FAULT...]
+//
+// Each fault has a server of its own. The table says how many requests were answered, and every answer is compared with
+// what the same picture gave when nothing was broken. Exit status 1: a request failed, an answer was wrong, or the
+// server did not come back to normal.
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+
+import { cards, Client } from './lib/client.mjs';
+import { machine, quantile, table } from './lib/figures.mjs';
+import { Fovea, Postgres, Redis, sleep, temporaryFolder, until } from './lib/server.mjs';
+import { cancelled, random, readAlone, slowClients, Tally, traffic } from './lib/traffic.mjs';
+
+const model = process.env.FOVEA_LOAD_MODEL ?? 'card-reader-m';
+const pictures = cards(['clean']).slice(0, 24);
+const base = 'server.log_level = "warn"\n';
+const rows = [];
+let bad = 0;
+
+function report(fault, tally, note, ok = true) {
+  const fine = ok && tally.failed === 0 && tally.wrong === 0 && tally.good > 0;
+  if (!fine) ++bad;
+  rows.push([fault, tally.asked, tally.good, tally.shed, tally.failed, tally.wrong, quantile(tally.ms, 0.5),
+    quantile(tally.ms, 0.99), note, fine ? 'yes' : 'NO']);
+  console.error(`${fine ? 'ok  ' : 'FAIL'} ${fault}: ${note} ${JSON.stringify(tally.errors)} ${JSON.stringify(tally.tiers)}`);
+}
+
+async function withServer(options, body) {
+  const folder = options.folder ?? temporaryFolder();
+  const server = await new Fovea({ folder, config: base, model, ...options }).start();
+  const client = new Client(server.port);
+  try {
+    const truth = await readAlone(client, pictures);
+    await body({ server, client, truth, folder });
+  } finally {
+    client.close();
+    await server.end();
+  }
+}
+
+/** Traffic while `during` runs; its tally. */
+async function under(load, during) {
+  const tally = new Tally();
+  const stop = { now: false };
+  const draw = random(7);
+  const queries = load.queries ?? ['', '', '', '?cache=refresh'];
+  const running = traffic({ ...load, rate: load.rate ?? 12, pictures, stop, tally,
+    choose: () => ({ index: Math.floor(draw() * pictures.length), query: queries[Math.floor(draw() * queries.length)] }) });
+  try {
+    await during(tally);
+  } finally {
+    stop.now = true;
+    await running;
+  }
+  return tally;
+}
+
+const tierState = async (client, tier) => (await client.stats()).backend.cache[tier].state;
+
+const faults = {
+  /** Redis is killed under load, stays away, and comes back. */
+  async redis() {
+    const redis = await new Redis().start();
+    const config = `${base}[cache]\nmemory_entries = 4\nredis_url = "${redis.url()}"\n`;
+    await withServer({ config }, async ({ client, truth }) => {
+      const tally = await under({ client, truth }, async () => {
+        await sleep(2000);
+        await redis.kill();
+        await until('Redis is seen to be down', async () => await tierState(client, 'redis') === 'down');
+        await sleep(3000);
+        await redis.start();
+        await until('Redis is used again', async () => await tierState(client, 'redis') === 'up');
+        await sleep(2000);
+      });
+      report('Redis killed, then back', tally, `${tally.tiers.redis} from Redis`, tally.tiers.redis > 0);
+    });
+    await redis.kill();
+  },
+
+  /** The same with PostgreSQL as the database. */
+  async postgres() {
+    const folder = temporaryFolder();
+    const postgres = await new Postgres(folder).start();
+    const config = `${base}[cache]\nmemory_entries = 4\ndatabase_url = "${postgres.url()}"\n`;
+    await withServer({ folder, config }, async ({ client, truth }) => {
+      const tally = await under({ client, truth }, async () => {
+        await sleep(2000);
+        await postgres.kill();
+        await until('PostgreSQL is seen to be down', async () => await tierState(client, 'database') === 'down');
+        await sleep(3000);
+        await postgres.start();
+        await until('PostgreSQL is used again', async () => await tierState(client, 'database') === 'up', 90);
+        await sleep(2000);
+      });
+      report('PostgreSQL killed, then back', tally, `${tally.tiers.database} from the database`, tally.tiers.database > 0);
+    });
+    await postgres.kill();
+  },
+
+  /** The disk under SQLite is full from the start: 96 KiB for answers, reviews and digests. */
+  async disk() {
+    let full = null;
+    try {
+      await withServer({ mount: 98304 }, async ({ server, client, truth }) => {
+        full = await under({ client, truth }, () => sleep(6000));
+        const { errors, state, last_error: error } = (await client.stats()).backend.cache.database;
+        report('disk full under SQLite', full, `database ${state}: ${error ?? 'no error'}`, errors > 0 && server.child.exitCode === null);
+      });
+    } catch (error) {
+      if (full !== null || !/unshare|mount/.test(error.message)) throw error;
+      console.error(`skip disk full: a file system of its own cannot be made here (${error.message.trim().split('\n').pop()})`);
+    }
+  },
+
+  /** 500 connections that send a byte a second, and everyone else. */
+  async slow() {
+    await withServer({}, async ({ server, client, truth }) => {
+      const slow = slowClients(server.port, 500);
+      await sleep(1500);
+      let open = 0;
+      const tally = await under({ client, truth }, async () => {
+        await sleep(4000);
+        open = slow.open();
+        await sleep(8000);
+      });
+      const left = slow.open();
+      slow.end();
+      report('500 slow clients', tally, `${open} connected, ${left} after the header's time limit`, open === 500 && left === 0);
+    });
+  },
+
+  /** 2,000 requests whose clients leave within 40 ms; their work must not go on. */
+  async cancel() {
+    await withServer({}, async ({ server, client, truth }) => {
+      const before = server.memory();
+      const tally = await under({ client, truth, rate: 4, queries: [''] }, () =>
+        cancelled(new Client(server.port, 32), pictures, 2000, 16, random(3)));
+      await until('the queue is empty', async () => {
+        const { queue } = (await client.stats()).backend;
+        return queue.waiting.all === 0 && queue.running === 0;
+      }, 10);
+      const { kv } = (await client.stats()).backend;
+      const alone = await client.recognize(pictures[0], '?cache=off');
+      tally.judge(alone, truth[0]);
+      report('2,000 cancelled requests', tally,
+        `queue empty, memory ${before.toFixed(0)} to ${server.memory().toFixed(0)} MB, keys and values ${(kv.used_bytes / 1e6).toFixed(1)} MB`);
+    });
+  },
+
+  /** kill -9 under load and a start with what is left: answers given before are there, none is another's. */
+  async kill() {
+    await withServer({}, async ({ server, client, truth }) => {
+      for (let i = 0; i < pictures.length; ++i) await client.recognize(pictures[i], '?cache=refresh');
+      await until('answers are written', async () => (await client.stats()).backend.cache.database.queued_writes === 0);
+      let restart = 0;
+      const tally = await under({ client, truth, patience: 20_000 }, async () => {
+        await sleep(2000);
+        await server.end('SIGKILL');
+        await server.start();
+        restart = server.readyMs;
+        await sleep(4000);
+      });
+      const kept = new Tally();
+      for (let i = 0; i < pictures.length; ++i) kept.judge(await client.recognize(pictures[i]), truth[i]);
+      const files = readdirSync(path.join(server.folder, 'state/fovea'));
+      report('kill -9 under load, restart', tally,
+        `ready after ${restart.toFixed(0)} ms; ${kept.good - kept.tiers.computed} of ${pictures.length} answers kept; ${files.length} files`,
+        kept.wrong === 0 && kept.tiers.computed === 0);
+    });
+  },
+
+  /** More than can be computed: what is over is refused at once, what was let in is answered. */
+  async overload() {
+    await withServer({ config: `${base}[limits]\nqueue_capacity = 8\n` }, async ({ client, truth }) => {
+      const tally = await under({ client, truth, rate: 150, queries: ['?cache=off'] }, () => sleep(6000));
+      const after = await client.recognize(pictures[0], '?cache=off');
+      tally.judge(after, truth[0]);
+      report('150 requests a second, queue of 8', tally, 'refused with 429 and Retry-After', tally.shed > 0 && after.status === 200);
+    });
+  },
+
+  /** Draining under load: what was let in is answered, the process ends by itself. */
+  async drain() {
+    await withServer({}, async ({ server, client, truth }) => {
+      const tally = new Tally();
+      const asked = pictures.map((picture, i) => client.recognize(picture, '?cache=off').then((answer) => tally.judge(answer, truth[i])));
+      await sleep(300);
+      server.child.kill('SIGTERM');
+      await Promise.all(asked);
+      await until('the process ends', () => server.child.exitCode !== null);
+      report('SIGTERM with 24 requests in flight', tally, `exit status ${server.child.exitCode}`, server.child.exitCode === 0);
+    });
+  },
+};
+
+const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(faults);
+for (const name of wanted) {
+  if (!(name in faults)) {
+    console.error(`faults: expected ${Object.keys(faults).join(', ')}; found ${name}`);
+    process.exit(2);
+  }
+}
+for (const name of wanted) await faults[name]();
+table(['fault', 'asked', 'answered', 'refused in order', 'failed', 'wrong', 'p50 ms', 'p99 ms', 'seen', 'as it should be'], rows);
+console.log(`\n${model}, ${await machine()}.`);
+process.exit(bad ? 1 : 0);
