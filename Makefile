@@ -17,7 +17,7 @@ export CTEST_PARALLEL_LEVEL ?= $(JOBS)
 configure = cmake --preset $(1) --log-level=WARNING >/dev/null
 
 .PHONY: help run test test-all instruction-sets build asan tsan fuzz format format-check tidy shellcheck bootstrap \
-        fresh-machine peers clean
+        fresh-machine peers load test-faults clean
 
 help: ## this table
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,15 @@ bootstrap: ## install the packages of scripts/packages.txt that are missing (Deb
 
 fresh-machine: ## prove make test and make run on a bare Debian 12 in a chroot (root; needs a mirror)
 	@scripts/fresh-machine.sh
+
+test-faults: build ## services killed, the disk full, clients that leave or dawdle: is every request answered? (about 3 minutes)
+	@scripts/bootstrap build test
+	node benchmarks/load/faults.mjs
+
+load: build ## the server's figures, then 30 minutes of mixed load with faults, as tables (about 45 minutes)
+	@scripts/bootstrap build test
+	node benchmarks/load/figures.mjs
+	node benchmarks/load/soak.mjs
 
 peers: build ## fovea beside ONNX Runtime and llama.cpp on this machine: installs, builds, measures (about 15 minutes)
 	@benchmarks/peers/run
