@@ -90,6 +90,7 @@ Result<server::ServerOptions> server_options(const config::Config& config) {
   options.body_timeout = milliseconds(config.limits.body_timeout_ms);
   options.write_timeout = milliseconds(config.limits.write_timeout_ms);
   options.drain_timeout = milliseconds(config.limits.drain_timeout_ms);
+  options.images = {.hosts = config.server.image_hosts, .max_bytes = config.limits.max_body_bytes};
   options.tls = {.certificate = config.tls.certificate, .key = config.tls.key};
   FOVEA_TRY(options.policy, policy_of(config));
   return options;

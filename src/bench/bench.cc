@@ -17,7 +17,7 @@
 #include "bench/work.h"
 #include "image/decode.h"
 #include "image/tiling.h"
-#include "server/side_thread.h"
+#include "server/side_threads.h"
 
 namespace fovea::bench {
 namespace {
@@ -146,7 +146,7 @@ class Bench {
   /// `parallel` callers, each of whom asks again as soon as it has its answer, share one line to the model.
   Result<Concurrency> concurrency(std::size_t parallel) {
     const std::size_t each = quick_ ? 1 : 3;
-    server::SideThread queue(parallel);
+    server::SideThreads queue(1, parallel);
     std::mutex mutex;  // guards latencies and error
     std::vector<double> latencies;
     std::optional<Error> error;
@@ -200,7 +200,7 @@ class Bench {
     return generation;
   }
 
-  Result<Generation> ask(server::SideThread& queue) {
+  Result<Generation> ask(server::SideThreads& queue) {
     std::mutex mutex;  // guards answer
     std::condition_variable answered;
     std::optional<Result<Generation>> answer;

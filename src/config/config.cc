@@ -26,6 +26,7 @@ void read_server(Reader& reader, Config::Server& server) {
   reader.text("default_task", server.default_task);
   reader.word("log_level", server.log_level, {"trace", "debug", "info", "warn", "error", "off"});
   reader.texts("trusted_proxies", server.trusted_proxies);
+  reader.texts("image_hosts", server.image_hosts);
 }
 
 void read_limits(Reader& reader, Config::Limits& limits) {

@@ -23,6 +23,7 @@ struct Config {
     std::string default_task = "trading-card";
     std::string log_level = "info";  ///< trace, debug, info, warn, error, off
     std::vector<std::string> trusted_proxies;
+    std::vector<std::string> image_hosts;  ///< HOST or HOST:PORT that pictures are fetched from
     bool operator==(const Server&) const = default;
   } server;
 

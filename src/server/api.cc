@@ -13,6 +13,8 @@ namespace fovea::server {
 namespace {
 
 constexpr std::size_t kMaxWaitingReviews = 32;
+constexpr std::size_t kFetchThreads = 4;
+constexpr std::size_t kMaxWaitingFetches = 64;
 
 }  // namespace
 
@@ -80,7 +82,11 @@ Api::Api(Parts parts)
       task_names_(parts_.backend.task_names()),
       created_(std::time(nullptr)),
       reviews_thread_(parts_.reviews == nullptr ? nullptr
-                                                : std::make_unique<SideThread>(kMaxWaitingReviews)) {}
+                                                : std::make_unique<SideThreads>(1, kMaxWaitingReviews)),
+      fetcher_(parts_.images),
+      fetching_(parts_.images.hosts.empty()
+                    ? nullptr
+                    : std::make_unique<SideThreads>(kFetchThreads, kMaxWaitingFetches)) {}
 
 std::optional<HttpResponse> Api::refuse_early(const RequestHead& head) const {
   const Route* route = find_route(head.method, head.path);

@@ -12,10 +12,12 @@
 #include "metrics/metrics.h"
 #include "recognize/backend.h"
 #include "server/answering.h"
+#include "server/chat_request.h"
 #include "server/gate.h"
 #include "server/http.h"
+#include "server/image_fetcher.h"
 #include "server/review_desk.h"
-#include "server/side_thread.h"
+#include "server/side_threads.h"
 
 namespace fovea::server {
 
@@ -35,6 +37,7 @@ class Api {
     std::string default_task;
     std::size_t stream_capacity;  ///< bytes of a streamed answer that a slow reader may be behind
     ReviewDesk* reviews;          ///< null: there is no /reviews
+    ImageFetchOptions images;     ///< which pictures are fetched by URL
   };
 
   explicit Api(Parts parts);
@@ -73,6 +76,7 @@ class Api {
   void recognize(HttpRequest request, Answering answer);
   [[nodiscard]] Result<void> check_chat(const RequestHead& head) const;
   void chat(HttpRequest request, Answering answer);
+  void converse(ChatCall call, Answering answer, ByteBudget::Lease body_lease);
   [[nodiscard]] Result<void> check_reviews(const RequestHead& head) const;
   void reviews(HttpRequest request, Answering answer);
 
@@ -82,7 +86,9 @@ class Api {
   const Parts parts_;
   const std::vector<std::string> task_names_;
   const std::time_t created_;
-  const std::unique_ptr<SideThread> reviews_thread_;  // null where there are no reviews
+  const std::unique_ptr<SideThreads> reviews_thread_;  // null where there are no reviews
+  const ImageFetcher fetcher_;
+  const std::unique_ptr<SideThreads> fetching_;  // null where nothing is fetched
 };
 
 }  // namespace fovea::server

@@ -1,10 +1,13 @@
 // POST /v1/chat/completions: OpenAI's wire format in front of Backend::chat().
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <exception>
 #include <memory>
 #include <utility>
+#include <variant>
 
 #include "server/api.h"
 #include "server/chat_answer.h"
@@ -22,6 +25,26 @@ using Json = nlohmann::ordered_json;
 HttpResponse chat_problem(const RequestHead& head, const Error& error, int retry_after_s) {
   if (error.code != ErrorCode::kNotFound) return problem(head, error, retry_after_s);
   return problem(head, 404, "model_not_found", error.message, 0, "model");
+}
+
+HttpResponse chat_fault(const RequestHead& head, const ChatFault& fault) {
+  return problem(head, http_status(fault.error.code), error_name(fault.error.code), fault.error.message, 0,
+                 fault.param);
+}
+
+/// Puts the bytes of the pictures that were named by URL where they belong.
+std::expected<void, ChatFault> fetch_images(const ImageFetcher& fetcher, ChatCall& call) {
+  for (const RemoteImage& image : call.remote) {
+    auto bytes = fetcher.fetch(image.url, call.request.deadline, call.request.stop);
+    if (!bytes) {
+      Error error = std::move(bytes).error();
+      error.message = fmt::format("{}: {}", image.param, error.message);
+      return std::unexpected(ChatFault{.error = std::move(error), .param = image.param});
+    }
+    std::get<recognize::ImagePart>(call.request.turns[image.turn].content[image.part]).bytes =
+        std::move(*bytes);
+  }
+  return {};
 }
 
 /// One conversation that is being answered: gathers what the backend says, or passes it on as it comes. The
@@ -167,23 +190,44 @@ Result<void> Api::check_chat(const RequestHead& head) const {
 }
 
 void Api::chat(HttpRequest request, Answering answer) {
-  auto call = parse_chat_request(request.body, {.max_body_bytes = parts_.gate.policy()->max_body_bytes});
-  if (!call) {
-    const Error& error = call.error().error;
-    return answer(problem(request.head, http_status(error.code), error_name(error.code), error.message, 0,
-                          call.error().param));
-  }
+  auto call = parse_chat_request(request.body, {.max_body_bytes = parts_.gate.policy()->max_body_bytes,
+                                                .fetcher = fetching_ == nullptr ? nullptr : &fetcher_});
+  if (!call) return answer(chat_fault(request.head, call.error()));
   request.body = {};  // what is wanted of it has been copied, and it may be large
   recognize::ChatRequest& question = call->request;
   question.request_id = request.head.request_id;
   question.stop = request.stop;
   if (call->deadline) question.deadline = request.head.received + *call->deadline;
+  if (call->remote.empty())
+    return converse(std::move(*call), std::move(answer), std::move(request.body_lease));
 
+  // In a holder that both ways out can reach: a line that is full leaves the answer to give here.
+  struct Waiting {
+    ChatCall call;
+    Answering answer;
+    ByteBudget::Lease lease;
+  };
+  const auto waiting =
+      std::make_shared<Waiting>(std::move(*call), std::move(answer), std::move(request.body_lease));
+  const bool queued = fetching_->submit([this, waiting] {
+    if (const auto fetched = fetch_images(fetcher_, waiting->call); !fetched) {
+      return waiting->answer(chat_fault(waiting->answer.head(), fetched.error()));
+    }
+    converse(std::move(waiting->call), std::move(waiting->answer), std::move(waiting->lease));
+  });
+  if (queued) return;
+  parts_.metrics.count_shed("overloaded");
+  waiting->answer(problem(waiting->answer.head(), 429, "overloaded", "too many pictures wait to be fetched",
+                          kDefaultRetryAfter));
+}
+
+void Api::converse(ChatCall call, Answering answer, ByteBudget::Lease body_lease) {
+  recognize::ChatRequest& question = call.request;
   const auto models = parts_.backend.models();
   const auto chosen = std::ranges::find_if(models, [&](const recognize::ModelInfo& model) {
     return question.model.empty() || model.id == question.model;
   });
-  ChatFrame frame{.id = "chatcmpl-" + request.head.request_id,
+  ChatFrame frame{.id = "chatcmpl-" + question.request_id,
                   .model = question.model,
                   .fingerprint = {},
                   .created = std::time(nullptr)};
@@ -192,8 +236,8 @@ void Api::chat(HttpRequest request, Answering answer) {
     frame.fingerprint = chosen->version;
   }
   const auto conversation =
-      std::make_shared<Conversation>(std::move(answer), std::move(frame), *call, parts_.metrics,
-                                     parts_.stream_capacity, std::move(request.body_lease));
+      std::make_shared<Conversation>(std::move(answer), std::move(frame), call, parts_.metrics,
+                                     parts_.stream_capacity, std::move(body_lease));
   recognize::ChatListener listener;
   listener.on_delta = [conversation](recognize::ChatDelta delta) { conversation->add(std::move(delta)); };
   listener.on_done = [conversation](const recognize::ChatResult& result) { conversation->end(result); };

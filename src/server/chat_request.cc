@@ -13,6 +13,7 @@
 #include "base/base64.h"
 #include "base/json.h"
 #include "server/http.h"
+#include "server/image_fetcher.h"
 
 namespace fovea::server {
 namespace {
@@ -100,6 +101,14 @@ const Json* member(const Json& object, std::string_view name) {
 bool is_nothing(const Json& value) {
   return value.is_null() || value == Json("none") ||
          ((value.is_array() || value.is_object()) && value.empty());
+}
+
+bool starts_with(std::string_view text, std::string_view start) {
+  return equal_ignoring_case(text.substr(0, start.size()), start);
+}
+
+bool is_http_url(std::string_view text) {
+  return starts_with(text, "http://") || starts_with(text, "https://");
 }
 
 class Reader {
@@ -386,7 +395,19 @@ class Reader {
     if (++images_ > limits_.max_images) {
       return fault(param, fmt::format("more than {} pictures", limits_.max_images));
     }
-    auto bytes = decode_image_uri(url->get_ref<const std::string&>(), limits_.max_body_bytes);
+    const auto& text = url->get_ref<const std::string&>();
+    if (limits_.fetcher != nullptr && is_http_url(text)) {
+      if (const auto allowed = limits_.fetcher->check_url(text); !allowed) {
+        return fault(param + ".url", fmt::format("{}.url: {}", param, allowed.error().message));
+      }
+      call_.remote.push_back({.url = text,
+                              .param = param + ".url",
+                              .turn = call_.request.turns.size(),
+                              .part = turn.content.size()});
+      turn.content.emplace_back(recognize::ImagePart{});
+      return {};
+    }
+    auto bytes = decode_image_uri(text, limits_.max_body_bytes);
     if (!bytes) {
       return fault(param + ".url", fmt::format("{}.url: {}", param, bytes.error().message),
                    bytes.error().code);
@@ -407,10 +428,7 @@ class Reader {
 
 Result<std::vector<std::byte>> decode_image_uri(std::string_view uri, std::size_t max_bytes) {
   constexpr std::string_view kScheme = "data:";
-  const auto starts_with = [](std::string_view text, std::string_view start) {
-    return equal_ignoring_case(text.substr(0, start.size()), start);
-  };
-  if (starts_with(uri, "http://") || starts_with(uri, "https://")) {
+  if (is_http_url(uri)) {
     return fail(
         ErrorCode::kInvalidArgument,
         "pictures are not fetched from other hosts; send the picture itself as data:image/…;base64,…");

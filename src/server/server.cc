@@ -114,7 +114,8 @@ struct Server::Impl {
              .drain = [this] { stop(); },
              .default_task = options.default_task,
              .stream_capacity = options.max_stream_bytes,
-             .reviews = options.reviews}),
+             .reviews = options.reviews,
+             .images = options.images}),
         context{options, *options.logger, *options.metrics, draining, gate, api, budget, connections} {}
 
   Result<void> listen();

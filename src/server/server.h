@@ -11,6 +11,7 @@
 #include "metrics/metrics.h"
 #include "recognize/backend.h"
 #include "server/gate.h"
+#include "server/image_fetcher.h"
 #include "server/review_desk.h"
 #include "server/tls.h"
 
@@ -49,6 +50,8 @@ struct ServerOptions {
 
   bool handle_signals = false;      ///< SIGINT and SIGTERM call stop(); a second one ends the drain at once
   std::function<void()> on_hangup;  ///< with handle_signals: SIGHUP calls it, on an I/O thread
+
+  ImageFetchOptions images;  ///< pictures that chats name by URL
 
   ReviewDesk* reviews = nullptr;  ///< what answers under /reviews, or none; outlives the server
 

@@ -40,6 +40,7 @@ TEST(ConfigTest, ReadsEverySection) {
       host = "::"
       port = 9000
       trusted_proxies = ["10.0.0.1"]
+      image_hosts = ["cdn.example.com"]
       log_level = "warn"
       [limits]
       max_body_bytes = 1_000
@@ -70,6 +71,7 @@ TEST(ConfigTest, ReadsEverySection) {
   EXPECT_EQ(config.server.host, "::");
   EXPECT_EQ(config.server.port, 9000);
   EXPECT_THAT(config.server.trusted_proxies, ElementsAre("10.0.0.1"));
+  EXPECT_THAT(config.server.image_hosts, ElementsAre("cdn.example.com"));
   EXPECT_EQ(config.server.log_level, "warn");
   EXPECT_EQ(config.limits.max_body_bytes, 1000U);
   EXPECT_EQ(config.limits.requests_per_second, 2.5);

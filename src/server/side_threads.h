@@ -7,27 +7,30 @@
 #include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace fovea::server {
 
-/// One thread for what must not hold up those that speak HTTP, with a bounded line in front of it.
+/// Threads for what must not hold up those that speak HTTP, with a bounded line in front of them.
 /// Thread-safe.
-class SideThread {
+class SideThreads {
  public:
   using Job = std::move_only_function<void()>;
 
-  explicit SideThread(std::size_t capacity) : capacity_(capacity), thread_([this] { run(); }) {}
+  SideThreads(std::size_t threads, std::size_t capacity) : capacity_(capacity) {
+    while (threads_.size() < threads) threads_.emplace_back([this] { run(); });
+  }
   /// Runs what waits, and ends.
-  ~SideThread() {
+  ~SideThreads() {
     {
       const std::scoped_lock lock(mutex_);
       ended_ = true;
-      changed_.notify_one();
+      changed_.notify_all();
     }
-    thread_.join();
+    for (std::thread& thread : threads_) thread.join();
   }
-  SideThread(const SideThread&) = delete;
-  SideThread& operator=(const SideThread&) = delete;
+  SideThreads(const SideThreads&) = delete;
+  SideThreads& operator=(const SideThreads&) = delete;
 
   /// Puts a job at the end of the line, which must not throw; false when the line is full.
   bool submit(Job job) {
@@ -58,7 +61,7 @@ class SideThread {
   std::condition_variable changed_;
   std::deque<Job> line_;
   bool ended_ = false;
-  std::thread thread_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace fovea::server
