@@ -44,7 +44,7 @@ Result<void> run_calibrate(const CalibrateArguments& arguments) {
                                                           .calibrated = false}));
   Progress progress(examples.size());
   FOVEA_TRY(const auto evaluation,
-            evaluate::evaluate(*service, task->name, examples,
+            evaluate::evaluate(*service, *task, examples,
                                [&](std::size_t done, const evaluate::Example&,
                                    const recognize::Recognition&) { progress.show(done); }));
   progress.clear();

@@ -100,7 +100,7 @@ Result<int> run_evaluate(const EvaluateArguments& arguments) {
       }
       progress.show(done);
     };
-    FOVEA_TRY(auto evaluation, evaluate::evaluate(*service, task->name, examples, after_each));
+    FOVEA_TRY(auto evaluation, evaluate::evaluate(*service, *task, examples, after_each));
     progress.clear();
     any_failed = any_failed || evaluation.failed > 0;
     if (!arguments.json) {

@@ -11,7 +11,6 @@
 #include "base/json.h"
 #include "image/decode.h"
 #include "recognize/service.h"
-#include "tasks/task_set.h"
 
 namespace fovea::evaluate {
 namespace {
@@ -100,14 +99,12 @@ Reliability Evaluation::reliability() const {
   return evaluate::reliability(all);
 }
 
-Result<Evaluation> evaluate(recognize::Backend& backend, const std::string& task,
+Result<Evaluation> evaluate(recognize::Backend& backend, const tasks::Task& task,
                             const std::vector<Example>& examples, const Progress& progress) {
   if (examples.empty()) return fail(ErrorCode::kInvalidArgument, "the manifest names no pictures");
   Evaluation evaluation;
   evaluation.model = backend.models().front().id;
-  if (const tasks::Task* known = tasks::builtin_tasks()->find(task)) {
-    for (const tasks::Field& field : known->fields) evaluation.fields.emplace_back(field.name, Count{});
-  }
+  for (const tasks::Field& field : task.fields) evaluation.fields.emplace_back(field.name, Count{});
   std::vector<double> latencies;
   for (std::size_t i = 0; i < examples.size(); ++i) {
     const Example& example = examples[i];
@@ -116,7 +113,7 @@ Result<Evaluation> evaluate(recognize::Backend& backend, const std::string& task
       recognize::Request request{.request_id = "",
                                  .file = example.image.string(),
                                  .bytes = std::as_bytes(std::span(*bytes)),
-                                 .task = task};
+                                 .task = task.name};
       answer = recognize::recognize_now(backend, std::move(request));
       if (answer.ok()) latencies.push_back(answer.timings.total_ms);
     } else {

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "evaluate/reliability.h"
 #include "recognize/backend.h"
+#include "tasks/task.h"
 
 namespace fovea::evaluate {
 
@@ -60,7 +61,7 @@ using Progress =
     std::function<void(std::size_t done, const Example& example, const recognize::Recognition& answer)>;
 
 /// Asks `backend` about every example. Errors: kInvalidArgument for no examples.
-Result<Evaluation> evaluate(recognize::Backend& backend, const std::string& task,
+Result<Evaluation> evaluate(recognize::Backend& backend, const tasks::Task& task,
                             const std::vector<Example>& examples, const Progress& progress);
 
 }  // namespace fovea::evaluate

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "support/temporary_folder.h"
+#include "tasks/task_set.h"
 
 namespace fovea::evaluate {
 namespace {
@@ -77,7 +78,7 @@ class EvaluateTest : public testing::Test {
     examples_.push_back({.image = path, .truth = std::move(truth)});
   }
   Evaluation run() {
-    auto evaluation = evaluate(backend_, "trading-card", examples_, {});
+    auto evaluation = evaluate(backend_, *tasks::builtin_tasks()->find("trading-card"), examples_, {});
     EXPECT_TRUE(evaluation.has_value()) << evaluation.error().message;
     return evaluation.value_or(Evaluation{});
   }
@@ -175,7 +176,7 @@ TEST_F(EvaluateTest, ProgressIsToldAfterEveryPicture) {
   add("broken", Json::object());
   std::vector<std::pair<std::size_t, bool>> told;
   const auto evaluation =
-      evaluate(backend_, "trading-card", examples_,
+      evaluate(backend_, *tasks::builtin_tasks()->find("trading-card"), examples_,
                [&](std::size_t done, const Example&, const recognize::Recognition& answer) {
                  told.emplace_back(done, answer.ok());
                });
@@ -184,7 +185,7 @@ TEST_F(EvaluateTest, ProgressIsToldAfterEveryPicture) {
 }
 
 TEST_F(EvaluateTest, NoPicturesAreAnError) {
-  const auto evaluation = evaluate(backend_, "trading-card", {}, {});
+  const auto evaluation = evaluate(backend_, *tasks::builtin_tasks()->find("trading-card"), {}, {});
   ASSERT_FALSE(evaluation.has_value());
   EXPECT_EQ(evaluation.error().code, ErrorCode::kInvalidArgument);
 }
