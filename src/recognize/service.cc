@@ -340,7 +340,10 @@ void Service::read_fields(const TaskPlan& plan, engine::Generation& generation, 
   for (const tasks::Field& field : plan.task->fields) {
     const auto found = logprobs.find(field.name);
     if (found == logprobs.end()) continue;
-    answer.confidence[field.name] = plan.calibration.probability(field.name, found->second);
+    const double probability = plan.calibration.probability(field.name, found->second);
+    answer.confidence[field.name] = probability;
+    // What is hardly ever right is no reading: "cannot be read" is.
+    if (probability < plan.task->legible && field.nullable) answer.fields[field.name] = nullptr;
   }
 }
 

@@ -141,6 +141,7 @@ std::string Task::digest() const {
                  {"kind", kind == Kind::kLabels ? "labels" : "fields"},
                  {"models", {models.fast, models.accurate}},
                  {"accept", accept},
+                 {"legible", legible},
                  {"accuracy_critical", accuracy_critical},
                  {"complex", complex},
                  {"max_new_tokens", max_new_tokens},

@@ -70,6 +70,7 @@ struct Task {
   std::vector<Label> labels;  ///< in the file's order; empty for a fields task
   DefaultModels models;
   double accept = 0;               ///< least confidence of a field that needs no review
+  double legible = 0;              ///< least confidence of a value that is told at all: below it, null
   bool accuracy_critical = false;  ///< a hint for routing: a wrong answer costs more than a slow one
   bool complex = false;            ///< a hint for routing: small models do badly
   std::size_t max_new_tokens = 256;

@@ -268,6 +268,7 @@ void read_models(const toml::table& table, Task& task, std::vector<Mistake>& mis
 void read_thresholds(const toml::table& table, Task& task, std::vector<Mistake>& mistakes) {
   TomlReader reader(table, "[thresholds]", mistakes);
   task.accept = reader.number("accept", 0, 1).value_or(0);
+  task.legible = reader.number("legible", 0, 1).value_or(0);
   reader.finish();
 }
 

@@ -289,6 +289,17 @@ TEST_F(CardServiceTest, ALabelsTaskGivesProbabilitiesThatAddUpToOne) {
   EXPECT_EQ(json["confidence"]["label"], answer.probabilities[answer.fields["label"].get<std::string>()]);
 }
 
+TEST_F(CardServiceTest, WhatCannotBeReadIsNullWithLowConfidence) {
+  const std::string blank =
+      read_file(std::filesystem::path(FOVEA_TEST_DATA) / "golden/smolvlm-tiny-f32/images/2_90x70_RGBA.png")
+          .value();
+  const Recognition answer = read(blank);
+  ASSERT_TRUE(answer.ok()) << answer.error->message;
+  EXPECT_TRUE(answer.fields["name"].is_null()) << answer.fields["name"];
+  EXPECT_LT(answer.confidence["name"].get<double>(), 0.02);
+  EXPECT_TRUE(answer.fields["collector_number"].is_null()) << answer.fields["collector_number"];
+}
+
 TEST_F(CardServiceTest, ADoubtfulReadingWaitsForAPerson) {
   const test::TemporaryFolder folder;
   ServiceOptions options{.model = models() / "card-reader-s"};

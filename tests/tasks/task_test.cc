@@ -83,6 +83,7 @@ TEST(TaskTest, TheDigestCoversWhatChangesAnAnswerAndNothingElse) {
       [](Task& t) { t.fields[1].maximum = 7; },
       [](Task& t) { t.fields[1].accept = 0.5; },
       [](Task& t) { t.accept = 0.5; },
+      [](Task& t) { t.legible = 0.5; },
       [](Task& t) { t.complex = true; },
       [](Task& t) { t.models.fast = "other"; },
       [](Task& t) { t.max_new_tokens = 1; },
