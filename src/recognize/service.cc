@@ -3,17 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
 #include <future>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/request_id.h"
-#include "base/shorten.h"
-#include "recognize/confidence.h"
 #include "recognize/judge.h"
-#include "registry/locate.h"
+#include "recognize/open_reader.h"
 
 namespace fovea::recognize {
 
@@ -44,26 +41,24 @@ struct Service::Computation {
 };
 
 Result<std::unique_ptr<Service>> Service::open(const ServiceOptions& options) {
-  FOVEA_TRY(auto loaded, engine::LoadedModel::open(options.model, options.generator));
-  FOVEA_TRY(std::string version, registry::model_version(options.model));
-  ModelInfo model{.id = registry::model_name(options.model), .version = std::move(version)};
-  auto service = std::unique_ptr<Service>(new Service(options, std::move(model), std::move(loaded)));
+  FOVEA_TRY(auto reader, open_reader(options));
+  auto service = std::unique_ptr<Service>(new Service(options, std::move(reader)));
   FOVEA_CHECK_OK(service->plan_tasks());
   return service;
 }
 
-Service::Service(ServiceOptions options, ModelInfo model, std::unique_ptr<engine::LoadedModel> loaded)
+Service::Service(ServiceOptions options, std::unique_ptr<Reader> reader)
     : options_(std::move(options)),
-      model_(std::move(model)),
+      model_(reader->model()),
       flights_(timer_),
       cache_(options_.cache ? std::make_unique<cache::TieredCache>(*options_.cache) : nullptr),
-      engine_(std::make_unique<engine::Engine>(std::move(loaded), options_.engine)),
+      reader_(std::move(reader)),
       pool_(std::make_unique<TaskPool>(options_.prepare_threads)) {}
 
 // Everyone who asked gets an answer before anything goes.
 Service::~Service() {
   draining_ = true;
-  engine_->stop();
+  reader_->stop();
   std::unique_lock lock(idle_mutex_);
   idle_.wait(lock, [&] { return pending_ == 0; });
 }
@@ -76,45 +71,20 @@ void Service::answered() {
 
 Result<void> Service::plan_tasks() {
   for (const std::string& name : options_.tasks->names()) {
-    TaskPlan plan{.task = options_.tasks->find(name),
-                  .grammar = {},
-                  .label_tokens = {},
-                  .calibration = {},
-                  .question = {},
-                  .unusable = {}};
-    plan.unusable = prepare(plan);
+    TaskPlan plan{.task = options_.tasks->find(name), .calibration = {}, .question = {}, .unusable = {}};
+    if (auto learnt = reader_->learn(*plan.task); !learnt) plan.unusable = std::move(learnt).error();
     const std::string digest = plan.task->digest();
     if (options_.calibrated) {
       FOVEA_TRY(plan.calibration, load_calibration(options_.model, name, digest, model_.version));
     }
+    auto parameters = reader_->parameters();
+    parameters["calibration"] = plan.calibration.to_json().dump();
     plan.question = {.model = model_.id + "@" + model_.version,
                      .task = digest,
-                     .parameters = {{"precision", nn::precision_name(engine_->model().precision())},
-                                    {"calibration", plan.calibration.to_json().dump()}}};
+                     .parameters = {parameters.begin(), parameters.end()}};
     plans_.push_back(std::move(plan));
   }
   return {};
-}
-
-/// What an answer may be, in the model's tokens.
-std::optional<Error> Service::prepare(TaskPlan& plan) {
-  if (plan.task->kind == tasks::Kind::kFields) {
-    auto grammar = engine_->grammars().from_schema_text(plan.task->json_schema().dump());
-    if (!grammar) return std::move(grammar).error();
-    plan.grammar = std::move(*grammar);
-    return std::nullopt;
-  }
-  for (const tasks::Label& label : plan.task->labels) {
-    // Behind "Assistant:" an answer begins with a space, as the chat template writes one.
-    const std::string text = " " + label.name;
-    auto tokens = engine_->tokenizer().encode(text);
-    if (engine_->tokenizer().decode(tokens, /*skip_special=*/true) != text) {
-      return Error{ErrorCode::kInvalidModel,
-                   fmt::format("the tokenizer of {} cannot spell the label \"{}\"", model_.id, label.name)};
-    }
-    plan.label_tokens.push_back(std::move(tokens));
-  }
-  return std::nullopt;
 }
 
 std::optional<Error> Service::refusal(const Request& request) const {
@@ -122,7 +92,7 @@ std::optional<Error> Service::refusal(const Request& request) const {
   if (const auto task = options_.tasks->require(request.task, ErrorCode::kInvalidArgument); !task) {
     return task.error();
   }
-  if (pending_ > options_.engine.max_waiting + options_.engine.scheduler.max_sequences) return overloaded();
+  if (pending_ > reader_->capacity()) return overloaded();
   if (request.deadline && std::chrono::steady_clock::now() >= *request.deadline) {
     return Error{ErrorCode::kDeadline, "the deadline has passed already"};
   }
@@ -272,93 +242,38 @@ void Service::fly(const JobPointer& job) {
 }
 
 void Service::compute(const ComputationPointer& computation, Computed computed) {
-  const TaskPlan& plan = *computation->plan;
-  const Stopwatch watch;
-  engine::Turn turn{.role = "user", .content = {}};
-  turn.content.emplace_back(&computation->picture);
-  turn.content.emplace_back(plan.task->prompt);
-  auto prompt = engine_->prepare({&turn, 1});
-  computation->picture = {};
-  computation->answer.timings.image_ms += watch.elapsed_ms();
-  if (!prompt) {
-    computation->answer.error = std::move(prompt).error();
-    computed(std::move(computation->answer));
-    return;
-  }
-  engine::GenerationRequest request;
-  request.prompt = std::move(*prompt);
-  request.sampling.logprobs = true;
-  request.max_new_tokens = plan.task->max_new_tokens;
-  request.grammar = plan.grammar;
-  request.choices = plan.label_tokens;
-  request.priority = computation->priority;
-  request.deadline = computation->deadline;
-  request.stop = computation->stop;
-  request.on_done = [this, computation,
-                     computed = std::move(computed)](engine::Generation generation) mutable {
-    read_generation(*computation, std::move(generation));
-    if (computation->answer.ok()) store(*computation);
-    computed(std::move(computation->answer));
-  };
-  engine_->submit(std::move(request));
+  reader_->read({.task = computation->plan->task,
+                 .picture = std::exchange(computation->picture, {}),
+                 .priority = computation->priority,
+                 .deadline = computation->deadline,
+                 .stop = computation->stop},
+                [this, computation, computed = std::move(computed)](Reading reading) mutable {
+                  take_reading(*computation, std::move(reading));
+                  if (computation->answer.ok()) store(*computation);
+                  computed(std::move(computation->answer));
+                });
 }
 
-void Service::read_generation(Computation& computation, engine::Generation generation) {
+void Service::take_reading(Computation& computation, Reading reading) {
   const TaskPlan& plan = *computation.plan;
   Recognition& answer = computation.answer;
-  Timings& timings = answer.timings;
-  timings.queue_ms = generation.queue_ms;
-  timings.vision_ms = generation.vision_ms;
-  timings.prefill_ms = generation.prefill_ms;
-  timings.decode_ms = generation.decode_ms;
-  if (generation.error) {
-    answer.error = std::move(generation.error);
-  } else if (plan.task->kind == tasks::Kind::kLabels) {
-    read_labels(plan, generation, answer);
-  } else {
-    read_fields(plan, generation, answer);
-  }
-}
-
-void Service::read_fields(const TaskPlan& plan, engine::Generation& generation, Recognition& answer) {
-  if (generation.finish_reason == engine::FinishReason::kLength) {
-    answer.error = Error{ErrorCode::kInvalidOutput,
-                         fmt::format("the model's answer did not end within {} tokens; it begins: {}",
-                                     generation.token_ids.size(),
-                                     nlohmann::json(shorten(generation.text, 120))
-                                         .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))};
-    return;
-  }
-  auto fields = tasks::parse_answer(*plan.task, generation.text);
-  if (!fields) {
-    answer.error = std::move(fields).error();
-    return;
-  }
-  answer.fields = std::move(*fields);
+  const double decoding_ms = answer.timings.image_ms;
+  answer.timings = reading.timings;
+  answer.timings.image_ms += decoding_ms;
+  answer.error = std::move(reading.error);
+  if (!answer.ok()) return;
+  answer.fields = std::move(reading.fields);
+  answer.probabilities = std::move(reading.probabilities);
   answer.confidence = nlohmann::ordered_json::object();
-  const auto logprobs = member_logprobs(generation.text, generation.tokens);
-  for (const tasks::Field& field : plan.task->fields) {
-    const auto found = logprobs.find(field.name);
-    if (found == logprobs.end()) continue;
-    const double probability = plan.calibration.probability(field.name, found->second);
-    answer.confidence[field.name] = probability;
+  for (const auto& [name, logprob] : reading.logprobs) {
+    const double probability = plan.calibration.probability(name, logprob);
+    answer.confidence[name] = probability;
     // What is hardly ever right is no reading: "cannot be read" is.
-    if (probability < plan.task->legible && field.nullable) answer.fields[field.name] = nullptr;
+    const auto field = std::ranges::find(plan.task->fields, name, &tasks::Field::name);
+    if (probability < plan.task->legible && field != plan.task->fields.end() && field->nullable) {
+      answer.fields[name] = nullptr;
+    }
   }
-}
-
-/// The labels' likelihoods, made to add up to one: a probability that depends on no order.
-void Service::read_labels(const TaskPlan& plan, const engine::Generation& generation, Recognition& answer) {
-  const auto& logprobs = generation.choice_logprobs;
-  const std::size_t best = static_cast<std::size_t>(std::ranges::max_element(logprobs) - logprobs.begin());
-  double total = 0;
-  for (const double logprob : logprobs) total += std::exp(logprob - logprobs[best]);
-  answer.probabilities = nlohmann::ordered_json::object();
-  for (std::size_t i = 0; i < logprobs.size(); ++i) {
-    answer.probabilities[plan.task->labels[i].name] = std::exp(logprobs[i] - logprobs[best]) / total;
-  }
-  answer.fields[tasks::kLabelField] = plan.task->labels[best].name;
-  answer.confidence[tasks::kLabelField] = plan.calibration.probability(tasks::kLabelField, -std::log(total));
 }
 
 void Service::store(const Computation& computation) {
@@ -402,7 +317,7 @@ void Service::finish(const JobPointer& job) {
       }
     }
   } else if (answer.error->code == ErrorCode::kOverloaded) {
-    answer.retry_after_s = engine_->retry_after_s();
+    answer.retry_after_s = reader_->retry_after_s();
   }
   answer.timings.total_ms = job->watch.elapsed_ms();
   job->done(std::move(answer));
@@ -423,27 +338,40 @@ Readiness Service::readiness() const {
 }
 
 nlohmann::ordered_json Service::stats() const {
-  const engine::EngineStatistics engine = engine_->statistics();
-  const auto flights = flights_.stats();
-  nlohmann::ordered_json json{
-      {"queue",
-       {{"waiting", {{"all", engine.waiting}}}, {"running", engine.running}, {"refused", engine.refused}}},
-      {"kv",
-       {{"used_bytes", (engine.pages - engine.pages_free) * engine.page_bytes},
-        {"budget_bytes", engine.pages * engine.page_bytes}}},
-      {"single_flight", {{"shared", flights.followed}}},
-      {"vision",
-       {{"tiles", engine.frames_encoded + engine.frames_reused},
-        {"reused_tiles", engine.frames_reused},
-        {"cache_bytes", engine.embedding_bytes}}},
-      {"prefix", {{"reused_tokens", engine.cached_tokens}, {"entries", engine.prefix_entries}}},
-      {"tokens",
-       {{"prompt", engine.prompt_tokens},
-        {"generated", engine.generated_tokens},
-        {"decode_steps", engine.decode_steps}}},
-      {"batches", {{"text", engine.text_batches}, {"rows", engine.text_rows}}}};
+  nlohmann::ordered_json json = reader_->stats();
+  json["single_flight"] = {{"shared", flights_.stats().followed}};
   if (cache_ != nullptr) json["cache"] = cache::to_json(cache_->stats());
   return json;
+}
+
+void Service::chat(ChatRequest request, ChatListener listener) {
+  ++pending_;
+  auto on_done = [this, done = std::move(listener.on_done)](ChatResult result) mutable {
+    result.model = model_.id;
+    if (result.error && result.error->code == ErrorCode::kOverloaded) {
+      result.retry_after_s = reader_->retry_after_s();
+    }
+    done(std::move(result));
+    answered();
+  };
+  std::optional<Error> refused;
+  if (draining_) {
+    refused = Error{ErrorCode::kUnavailable, "the server is shutting down"};
+  } else if (!request.model.empty() && request.model != model_.id) {
+    refused = Error{ErrorCode::kNotFound,
+                    fmt::format("no model \"{}\"; there is: {}", request.model.substr(0, 64), model_.id)};
+  } else if (pending_ > reader_->capacity()) {
+    refused = overloaded();
+  }
+  if (refused) {
+    ChatResult result;
+    result.error = std::move(refused);
+    return on_done(std::move(result));
+  }
+  listener.on_done = std::move(on_done);
+  pool_->run([this, request = std::move(request), listener = std::move(listener)]() mutable {
+    reader_->chat(std::move(request), std::move(listener));
+  });
 }
 
 Recognition recognize_now(Backend& backend, Request request) {

@@ -20,6 +20,7 @@
 #include "image/decode.h"
 #include "recognize/backend.h"
 #include "recognize/calibration.h"
+#include "recognize/reader.h"
 #include "recognize/task_pool.h"
 #include "reviews/reviews.h"
 #include "tasks/task_set.h"
@@ -44,7 +45,7 @@ struct ServiceOptions {
 /// decoded and cut on a few threads and computed by the engine, side by side. Thread-safe.
 class Service : public Backend {
  public:
-  /// Errors: as engine::LoadedModel::open; kInvalidModel for a calibration that cannot be read.
+  /// Errors: as open_reader(); kInvalidModel for a calibration that cannot be read.
   static Result<std::unique_ptr<Service>> open(const ServiceOptions& options);
   ~Service() override;
 
@@ -60,8 +61,6 @@ class Service : public Backend {
   /// What is the same for every picture of a task.
   struct TaskPlan {
     const tasks::Task* task;
-    grammar::TokenGrammar::Pointer grammar;               // null for labels
-    std::vector<std::vector<std::int32_t>> label_tokens;  // of each label; empty for fields
     Calibration calibration;
     cache::Question question;
     std::optional<Error> unusable;  // why this model cannot answer it
@@ -71,9 +70,8 @@ class Service : public Backend {
   struct Computation;
   using ComputationPointer = std::shared_ptr<Computation>;
 
-  Service(ServiceOptions options, ModelInfo model, std::unique_ptr<engine::LoadedModel> loaded);
+  Service(ServiceOptions options, std::unique_ptr<Reader> reader);
   Result<void> plan_tasks();
-  [[nodiscard]] std::optional<Error> prepare(TaskPlan& plan);
   [[nodiscard]] std::optional<Error> refusal(const Request& request) const;
   [[nodiscard]] Error overloaded() const;
 
@@ -85,9 +83,7 @@ class Service : public Backend {
   using Computed = std::move_only_function<void(Recognition)>;
   static ComputationPointer computation_of(Job& job, std::stop_token stop);
   void compute(const ComputationPointer& computation, Computed computed);
-  static void read_generation(Computation& computation, engine::Generation generation);
-  static void read_fields(const TaskPlan& plan, engine::Generation& generation, Recognition& answer);
-  static void read_labels(const TaskPlan& plan, const engine::Generation& generation, Recognition& answer);
+  static void take_reading(Computation& computation, Reading reading);
   void store(const Computation& computation);
   bool take_stored(Job& job, const cache::Answer& stored, cache::Tier tier) const;
   void finish(const JobPointer& job);
@@ -104,7 +100,7 @@ class Service : public Backend {
   cache::Timer timer_;
   cache::SingleFlight<Recognition> flights_;
   std::unique_ptr<cache::TieredCache> cache_;  // null: none
-  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<Reader> reader_;
   std::unique_ptr<TaskPool> pool_;  // the last, so that its threads end first: they use all of the above
 };
 
