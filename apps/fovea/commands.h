@@ -11,6 +11,8 @@ using Action = std::function<int()>;
 void add_generate(CLI::App& app, Action& action);
 void add_tokenize(CLI::App& app, Action& action);
 void add_quantize(CLI::App& app, Action& action);
+void add_export_edge(CLI::App& app, Action& action);
+void add_prune(CLI::App& app, Action& action);
 void add_synth_checkpoint(CLI::App& app, Action& action);
 void add_recognize(CLI::App& app, Action& action);
 void add_calibrate(CLI::App& app, Action& action);

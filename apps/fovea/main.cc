@@ -88,6 +88,8 @@ int run(int argc, char** argv) {
   fovea::cli::add_generate(app, action);
   fovea::cli::add_tokenize(app, action);
   fovea::cli::add_quantize(app, action);
+  fovea::cli::add_prune(app, action);
+  fovea::cli::add_export_edge(app, action);
   fovea::cli::add_synth_checkpoint(app, action);
   name_environment_variables(app);
   if (argc > 1 && argv[1][0] != '-' && is_unknown_command(app, argv[1])) return 2;

@@ -12,6 +12,9 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "compress/micro_cnn_quantize.h"
+#include "compress/new_folder.h"
+#include "models/micro_cnn/config.h"
 #include "models/smolvlm/model.h"
 #include "quantize/storage.h"
 
@@ -87,22 +90,6 @@ std::vector<NamedTensor> collect(const Model& model, const RowTable& embedding, 
   return tensors;
 }
 
-Result<void> copy_other_files(const fs::path& source, const fs::path& destination) {
-  for (const fs::directory_entry& entry : fs::directory_iterator(source)) {
-    const std::string name = entry.path().filename().string();
-    const bool weights =
-        entry.path().extension() == ".safetensors" || name.ends_with(".safetensors.index.json");
-    if (!entry.is_regular_file() || weights || name == "config.json" || name.starts_with('.')) continue;
-    std::error_code error;
-    fs::copy_file(entry.path(), destination / name, error);
-    if (error) {
-      return fail(ErrorCode::kIo, fmt::format("{}: cannot copy to {}: {}", entry.path().string(),
-                                              destination.string(), error.message()));
-    }
-  }
-  return {};
-}
-
 /// The moments of the inputs of what becomes int4; empty where nothing does, or without pictures.
 Result<quantize::Calibration> measure(const fs::path& source, const QuantizeOptions& options) {
   const auto wanted = [&](std::string_view name) {
@@ -147,29 +134,14 @@ Result<QuantizeReport> write_all(const fs::path& source, const fs::path& destina
 
 Result<QuantizeReport> quantize_checkpoint(const fs::path& source, const fs::path& destination,
                                            const QuantizeOptions& options) {
-  std::error_code error;
-  if (fs::exists(destination, error)) {
-    return fail(ErrorCode::kUsage, fmt::format("{}: exists; expected a new folder", destination.string()));
-  }
-  // Written beside its place and renamed: whoever looks sees no checkpoint or a whole one.
-  fs::path unfinished = destination;
-  if (!unfinished.has_filename()) unfinished = unfinished.parent_path();
-  const fs::path target = unfinished;
-  unfinished += ".unfinished";
-  fs::remove_all(unfinished, error);
-  if (!fs::create_directories(unfinished, error)) {
-    return fail(ErrorCode::kIo,
-                fmt::format("{}: cannot make this folder: {}", unfinished.string(), error.message()));
-  }
-  auto report = write_all(source, unfinished, options);
-  if (report) {
-    fs::rename(unfinished, target, error);
-    if (error) {
-      report = fail(ErrorCode::kIo, fmt::format("{}: cannot rename to {}: {}", unfinished.string(),
-                                                target.string(), error.message()));
-    }
-  }
-  if (!report) fs::remove_all(unfinished, error);
+  QuantizeReport report;
+  FOVEA_CHECK_OK(write_new_folder(destination, [&](const fs::path& folder) -> Result<void> {
+    FOVEA_TRY(const auto model_type, models::micro_cnn::read_model_type(source));
+    const bool micro = model_type == models::micro_cnn::kModelType;
+    FOVEA_TRY(report,
+              micro ? quantize_micro_cnn(source, folder, options) : write_all(source, folder, options));
+    return {};
+  }));
   return report;
 }
 
