@@ -22,6 +22,8 @@ std::vector<std::string> changes_that_take_a_restart(const Config& from, const C
   compare("[engine]", from.engine, to.engine);
   compare("[tasks]", from.tasks, to.tasks);
   compare("[models]", from.models, to.models);
+  compare("[router]", from.router, to.router);
+  compare("[[faults]]", from.faults, to.faults);
   return changes;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "config/reader.h"
+#include "config/router_reader.h"
 
 namespace fovea::config {
 namespace {
@@ -144,6 +145,8 @@ Result<Config> read_table(const toml::table& table, const std::string& source,
   reader.section("engine", [&](Reader& below) { read_engine(below, config.engine); });
   reader.section("tasks", [&](Reader& below) { below.paths("directories", config.tasks.directories); });
   read_models(reader, config.models);
+  reader.section("router", [&](Reader& below) { read_router(below, config.router); });
+  read_faults(reader, config.faults);
   FOVEA_CHECK_OK(reader.finish());
   return config;
 }

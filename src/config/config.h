@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "config/router.h"
 
 namespace fovea::config {
 
@@ -104,6 +105,9 @@ struct Config {
     bool operator==(const Model&) const = default;
   };
   std::vector<Model> models;  ///< empty: the default model; the first one answers where none is named
+
+  RouterConfig router;
+  std::vector<FaultConfig> faults;
 
   bool operator==(const Config&) const = default;
 };

@@ -18,8 +18,12 @@ std::string Reader::full(std::string_view key) const {
   return name_.empty() ? std::string(key) : fmt::format("{}.{}", name_, key);
 }
 
+std::string Reader::place_of(const toml::node& node) const {
+  return position(source_, node.source());
+}
+
 void Reader::error_at(const toml::node& node, const std::string& message) {
-  keep(fail(ErrorCode::kUsage, fmt::format("{}: {}", position(source_, node.source()), message)));
+  keep(fail(ErrorCode::kUsage, fmt::format("{}: {}", place_of(node), message)));
 }
 
 void Reader::wrong(const toml::node& node, std::string_view key, std::string_view expected) {
@@ -27,7 +31,7 @@ void Reader::wrong(const toml::node& node, std::string_view key, std::string_vie
 }
 
 const toml::node* Reader::take(std::string_view key) {
-  known_.emplace_back(key);
+  if (std::ranges::find(known_, key) == known_.end()) known_.emplace_back(key);
   return table_.get(key);
 }
 

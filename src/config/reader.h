@@ -2,12 +2,14 @@
 
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -48,6 +50,23 @@ class Reader {
     keep(below.finish());
   }
 
+  /// The entries of a table below this one, in the order of the file (a table forgets it): `visit(name,
+  /// node)`. `expected` says what the key has to hold.
+  template <class Visit>
+  void each(std::string_view key, std::string_view expected, Visit visit) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    const toml::table* table = node->as_table();
+    if (table == nullptr) return wrong(*node, key, expected);
+    std::vector<std::pair<std::string, const toml::node*>> entries;
+    for (const auto& [name, value] : *table) entries.emplace_back(std::string(name.str()), &value);
+    std::ranges::stable_sort(entries, [](const auto& a, const auto& b) {
+      const auto &first = a.second->source().begin, &second = b.second->source().begin;
+      return std::pair(first.line, first.column) < std::pair(second.line, second.column);
+    });
+    for (const auto& [name, value] : entries) visit(name, *value);
+  }
+
   /// A list of tables, or a table of tables, or a table of texts: whatever `key` holds; null where it is
   /// missing.
   const toml::node* take(std::string_view key);
@@ -58,6 +77,10 @@ class Reader {
   [[nodiscard]] Reader reader_of(const toml::table& table, std::string name) const {
     return {table, std::move(name), source_, folder_};
   }
+  /// Whether the table has this key; for settings whose absence means something.
+  [[nodiscard]] bool has(std::string_view key) { return take(key) != nullptr; }
+  /// "FILE:LINE:COLUMN".
+  [[nodiscard]] std::string place_of(const toml::node& node) const;
   [[nodiscard]] std::string absolute(std::string_view path) const;
 
   void keep(Result<void> result) {

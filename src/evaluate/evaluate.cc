@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/statistics.h"
 #include "image/decode.h"
 #include "recognize/service.h"
 
@@ -73,13 +74,7 @@ Result<std::vector<Example>> read_manifest(const std::filesystem::path& director
 }
 
 std::array<double, 2> wilson_interval95(const Count& count) {
-  if (count.compared == 0) return {0.0, 1.0};
-  constexpr double kZ = 1.959963984540054;  // 97.5 % of the standard normal distribution
-  const auto n = static_cast<double>(count.compared);
-  const double p = count.rate();
-  const double center = (p + kZ * kZ / (2 * n)) / (1 + kZ * kZ / n);
-  const double half = kZ / (1 + kZ * kZ / n) * std::sqrt(p * (1 - p) / n + kZ * kZ / (4 * n * n));
-  return {std::max(0.0, center - half), std::min(1.0, center + half)};
+  return fovea::wilson_interval95(count.right, count.compared);
 }
 
 nlohmann::ordered_json Evaluation::to_json() const {

@@ -112,6 +112,79 @@ TEST(ConfigTest, NamesLineAndColumnOfWhatIsWrong) {
   EXPECT_THAT(refusal("server = 5\n"), StartsWith("f.toml:1:10: server must be a table"));
 }
 
+TEST(ConfigTest, ReadsTheRouterAndFaults) {
+  const Config config = accepted(R"(
+      [router]
+      timeout_ms = 2_000
+      retry_budget = 0.05
+      [router.models.spatial]
+      enabled = false
+      [router.models.spatial.breaker]
+      window_s = 5
+      [router.models.card-reader-m]
+      slow_call_ms = 800
+      [router.breaker]
+      minimum_calls = 20
+      [router.tasks.trading-card]
+      strategy = "cascade"
+      threshold = 0.85
+      field_thresholds = { number = 0.9 }
+      fallback = ["card-reader-xs"]
+      shadow_model = "card-reader-l"
+      shadow_share = 0.05
+      accuracy_critical = false
+      [router.tasks.pizza]
+      strategy = "ensemble"
+      candidates = ["a", "b"]
+      weights = { a = 2 }
+      [[faults]]
+      model = "card-reader-m"
+      kind = "slow"
+      probability = 0.5
+      seed = 7
+      after_s = 1.5
+  )");
+  EXPECT_EQ(config.router.timeout_ms, 2000);
+  EXPECT_EQ(config.router.retry_budget, 0.05);
+  ASSERT_EQ(config.router.models.size(), 2U);
+  const RouterModelConfig& spatial = config.router.models[0];
+  EXPECT_EQ(spatial.name, "spatial") << "the order of the file";
+  EXPECT_FALSE(spatial.enabled);
+  EXPECT_EQ(spatial.breaker.window_s, 5);
+  EXPECT_EQ(spatial.breaker.minimum_calls, 20U) << "what is not set for the model is the router's";
+  EXPECT_EQ(spatial.place.text, "f.toml:5:7");
+  EXPECT_EQ(config.router.models[1].slow_call_ms, 800);
+  ASSERT_EQ(config.router.tasks.size(), 2U);
+  const RouterTaskConfig& card = config.router.tasks[0];
+  EXPECT_EQ(card.strategy, "cascade");
+  EXPECT_EQ(card.threshold, 0.85);
+  EXPECT_EQ(card.field_thresholds.at("number"), 0.9);
+  EXPECT_THAT(card.fallback, ElementsAre("card-reader-xs"));
+  EXPECT_EQ(card.accuracy_critical, false);
+  EXPECT_EQ(card.complex, std::nullopt);
+  EXPECT_EQ(config.router.tasks[1].weights.at("a"), 2);
+  ASSERT_EQ(config.faults.size(), 1U);
+  EXPECT_EQ(config.faults[0].kind, "slow");
+  EXPECT_EQ(config.faults[0].seed, 7U);
+}
+
+TEST(ConfigTest, NamesThePlaceOfARoutersMistake) {
+  EXPECT_THAT(refusal("[router]\ntimeout = 5\n"), StartsWith("f.toml:2:1: unknown setting \"timeout\""));
+  EXPECT_THAT(refusal("[router.tasks.pizza]\nstrategy = \"casade\"\n"),
+              StartsWith("f.toml:2:12: router.tasks.pizza.strategy is \"casade\"; expected one of single, "));
+  EXPECT_THAT(refusal("[router.tasks.pizza]\nthreshold = 2\n"),
+              StartsWith("f.toml:2:13: router.tasks.pizza.threshold must be a number from 0 to 1"));
+  EXPECT_THAT(refusal("[router.tasks.pizza]\nfield_thresholds = { label = \"x\" }\n"),
+              StartsWith("f.toml:2:30: router.tasks.pizza.field_thresholds.label must be a number"));
+  EXPECT_THAT(refusal("[router.tasks.pizza]\nstrategy = \"ensemble\"\n"),
+              StartsWith("f.toml:1:1: [router.tasks.pizza]: the strategy ensemble needs two candidates"));
+  EXPECT_THAT(refusal("[router.models.a.breaker]\nerror_rate = 0\n"),
+              StartsWith("f.toml:2:14: router.models.a.breaker.error_rate must be"));
+  EXPECT_THAT(refusal("[[faults]]\nmodel = \"a\"\n"), StartsWith("f.toml:1:1: a fault in [[faults]] needs"));
+  EXPECT_THAT(refusal("[router.tasks.a]\nfats = \"b\"\n"),
+              HasSubstr("unknown setting \"fats\" in [router.tasks.a]; known: strategy, fast, accurate"));
+}
+
 TEST(ConfigTest, RefusesValuesThatMakeNoSense) {
   for (const std::string text : {"[limits]\nmax_connections = 0",
                                  "[limits]\nrequests_per_second = -1",
@@ -132,6 +205,19 @@ TEST(ConfigTest, RefusesValuesThatMakeNoSense) {
                                  "models = [5]",
                                  "models = [\"a\", \"a\"]",
                                  "[models]\na = 5",
+                                 "[router]\ntasks = 5",
+                                 "[router]\nmodels = [\"a\"]",
+                                 "[router.tasks]\na = 5",
+                                 "[router.tasks.a]\nweights = 5",
+                                 "[router.tasks.a]\ncandidates = [\"m\", \"m\"]",
+                                 "[router.tasks.a]\nstrategy = \"shadow\"",
+                                 "[router.tasks.a]\nstrategy = \"ab\"",
+                                 "[router.tasks.a]\nshadow_share = 0.1",
+                                 "[router.tasks.a]\nab_model = \"m\"",
+                                 "faults = 5",
+                                 "faults = [5]",
+                                 "[[faults]]\nkind = \"flood\"",
+                                 "[[faults]]\nkind = \"hang\"\nprobability = 2",
                                  "[server]\ntrusted_proxies = [true]"}) {
     EXPECT_THAT(refusal(text), StartsWith("f.toml:")) << text;
   }
@@ -159,8 +245,10 @@ TEST(ConfigTest, TellsWhichChangesTakeARestart) {
   to.server.port = 1;
   to.limits.max_connections = 5;
   to.engine.threads = 3;
+  to.router.retries = 0;
   EXPECT_THAT(changes_that_take_a_restart({}, to),
-              ElementsAre("server.port", "[limits]: timeouts, connections, buffers or queue", "[engine]"));
+              ElementsAre("server.port", "[limits]: timeouts, connections, buffers or queue", "[engine]",
+                          "[router]"));
 }
 
 TEST(ConfigTest, TheExampleInTheRepositoryHoldsTheDefaults) {
@@ -168,6 +256,7 @@ TEST(ConfigTest, TheExampleInTheRepositoryHoldsTheDefaults) {
   ASSERT_TRUE(example) << example.error().message;
   EXPECT_EQ(example->server.port, Config{}.server.port);
   EXPECT_EQ(example->limits.max_connections, Config{}.limits.max_connections);
+  EXPECT_EQ(example->router, Config{}.router);
 }
 
 }  // namespace
