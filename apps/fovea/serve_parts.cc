@@ -81,7 +81,8 @@ Result<recognize::ServiceOptions> service_options(const config::Config& config,
   options.tasks = std::make_shared<const tasks::TaskSet>(std::move(set));
   options.catalogue = open_catalogue();
   if (config.cache.enabled) {
-    FOVEA_TRY(options.cache, cache_options(config.cache));
+    FOVEA_TRY(auto tiers, cache_options(config.cache));
+    options.cache = std::make_shared<cache::TieredCache>(std::move(tiers));
   }
   auto queue = reviews::ReviewQueue::open(reviews::ReviewQueue::default_folder(), options.tasks);
   if (queue) {

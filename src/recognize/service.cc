@@ -51,7 +51,7 @@ Service::Service(ServiceOptions options, std::unique_ptr<Reader> reader)
     : options_(std::move(options)),
       model_(reader->model()),
       flights_(timer_),
-      cache_(options_.cache ? std::make_unique<cache::TieredCache>(*options_.cache) : nullptr),
+      cache_(options_.cache),
       reader_(std::move(reader)),
       pool_(std::make_unique<TaskPool>(options_.prepare_threads)) {}
 

@@ -33,8 +33,8 @@ struct ServiceOptions {
   engine::EngineOptions engine = {};
   image::DecodeLimits limits = {};
   std::shared_ptr<const tasks::TaskSet> tasks = tasks::builtin_tasks();
-  std::shared_ptr<catalog::Catalog> catalogue = {};     ///< readings are compared with it; or null
-  std::optional<cache::TieredCacheOptions> cache = {};  ///< or no answer is kept
+  std::shared_ptr<catalog::Catalog> catalogue = {};    ///< readings are compared with it; or null
+  std::shared_ptr<cache::TieredCache> cache = {};      ///< may serve several models; null: no answer is kept
   std::shared_ptr<reviews::ReviewQueue> reviews = {};  ///< where doubtful readings wait for a person; or null
   bool calibrated = true;           ///< confidences go through what `fovea calibrate` stored with the model
   std::size_t prepare_threads = 2;  ///< that decode pictures and cut them
@@ -99,7 +99,7 @@ class Service : public Backend {
 
   cache::Timer timer_;
   cache::SingleFlight<Recognition> flights_;
-  std::unique_ptr<cache::TieredCache> cache_;  // null: none
+  const std::shared_ptr<cache::TieredCache> cache_;  // null: none
   std::unique_ptr<Reader> reader_;
   std::unique_ptr<TaskPool> pool_;  // the last, so that its threads end first: they use all of the above
 };

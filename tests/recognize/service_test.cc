@@ -157,7 +157,7 @@ class CardServiceTest : public testing::Test {
 
   void SetUp() override {
     ServiceOptions options{.model = models() / "card-reader-s"};
-    options.cache.emplace();
+    options.cache = std::make_shared<cache::TieredCache>(cache::TieredCacheOptions{});
     open(options);
     for (int i = 1; i <= 3; ++i) {
       pictures_.push_back(
