@@ -31,7 +31,9 @@ struct CalibrateArguments {
 Result<void> run_calibrate(const CalibrateArguments& arguments) {
   FOVEA_TRY(const auto known_tasks, arguments.task.load());
   FOVEA_TRY(const tasks::Task* task, known_tasks->require(arguments.task.name, ErrorCode::kUsage));
-  FOVEA_TRY(const auto directory, registry::locate_model(arguments.model.model));
+  FOVEA_TRY(
+      const auto directory,
+      registry::locate_model(arguments.model.model.empty() ? default_model(*task) : arguments.model.model));
   std::vector<evaluate::Example> examples;
   for (const std::string& folder : arguments.data) {
     FOVEA_TRY(auto more, evaluate::read_manifest(folder));
@@ -87,7 +89,6 @@ void add_calibrate(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "calibrate", "Fit a model's confidences to how often it is right, and store that with the model");
   arguments->task.add_to(*command);
-  arguments->model.model = kDefaultModel;
   arguments->model.add_to(*command, /*model_required=*/false);
   command->add_option("--data", arguments->data, "Folders with manifest.jsonl and pictures; several add up")
       ->required()

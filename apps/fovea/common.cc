@@ -4,11 +4,20 @@
 
 #include <cstdio>
 
+#include "registry/locate.h"
+
 namespace fovea::cli {
 
 void report_failure(const std::string& file, const Error& error) {
   const bool named = error.message.starts_with(file);
   fmt::print(stderr, "fovea: {}{}{}\n", named ? "" : file, named ? "" : ": ", error.message);
+}
+
+std::string default_model(const tasks::Task& task) {
+  for (const std::string& name : {task.models.accurate, task.models.fast}) {
+    if (!name.empty() && registry::locate_model(name)) return name;
+  }
+  return kDefaultModel;
 }
 
 int report(const Error& error) {
@@ -18,7 +27,10 @@ int report(const Error& error) {
 
 void ModelOptions::add_to(CLI::App& command, bool model_required) {
   CLI::Option* option =
-      command.add_option("--model", model, "A checkpoint directory, or the name of a model")
+      command
+          .add_option("--model", model,
+                      "A checkpoint directory, or the name of a model" +
+                          std::string(model_required || !model.empty() ? "" : " (default: the task's own)"))
           ->type_name("NAME|DIR");
   if (model_required) {
     option->required();

@@ -12,8 +12,12 @@
 
 namespace fovea::cli {
 
-/// The model that commands use unless told otherwise.
+/// The model that commands without a task use unless told otherwise.
 inline constexpr const char* kDefaultModel = "card-reader-m";
+
+/// The model that answers a task where none is named: its accurate one, else its fast one, of those that can
+/// be found; else kDefaultModel.
+std::string default_model(const tasks::Task& task);
 
 /// Prints "fovea: message" on standard error and gives the exit code that goes with the error.
 int report(const Error& error);

@@ -78,7 +78,7 @@ void print_comparison(const evaluate::PairedComparison& pair) {
 Result<int> run_evaluate(const EvaluateArguments& arguments) {
   FOVEA_TRY(const auto known_tasks, arguments.task.load());
   FOVEA_TRY(const tasks::Task* task, known_tasks->require(arguments.task.name, ErrorCode::kUsage));
-  const auto models = split(arguments.model.model);
+  const auto models = split(arguments.model.model.empty() ? default_model(*task) : arguments.model.model);
   if (models.empty()) return fail(ErrorCode::kUsage, "--model names no model");
   const auto options = arguments.model.generator_options();
   FOVEA_TRY(const auto examples, evaluate::read_manifest(arguments.data));
@@ -140,7 +140,6 @@ void add_evaluate(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<EvaluateArguments>();
   CLI::App* command = app.add_subcommand("evaluate", "Measure models on pictures whose truth is known");
   arguments->task.add_to(*command);
-  arguments->model.model = kDefaultModel;
   arguments->model.add_to(*command, /*model_required=*/false);
   command->add_option("--data", arguments->data, "A folder with manifest.jsonl and its pictures")
       ->required()

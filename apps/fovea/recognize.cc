@@ -149,7 +149,9 @@ Result<int> run_recognize(const RecognizeArguments& arguments) {
   FOVEA_TRY(const auto known_tasks, arguments.task.load());
   FOVEA_TRY(const tasks::Task* task, known_tasks->require(arguments.task.name, ErrorCode::kUsage));
   const auto options = arguments.model.generator_options();
-  FOVEA_TRY(const auto directory, registry::locate_model(arguments.model.model));
+  FOVEA_TRY(
+      const auto directory,
+      registry::locate_model(arguments.model.model.empty() ? default_model(*task) : arguments.model.model));
   std::size_t failed_folders = 0;
   const auto files = expand_inputs(arguments.inputs, failed_folders);
   if (files.empty()) return 1;
@@ -197,7 +199,6 @@ void add_recognize(CLI::App& app, Action& action) {
       ->required()
       ->type_name("FILES|DIRS|-");
   arguments->task.add_to(*command);
-  arguments->model.model = kDefaultModel;
   arguments->model.add_to(*command, /*model_required=*/false);
   command
       ->add_option("--concurrency", arguments->concurrency,

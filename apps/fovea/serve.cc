@@ -48,7 +48,6 @@ Result<config::Config> load_config(const ServeArguments& arguments) {
   if (arguments.log_level) config.server.log_level = *arguments.log_level;
   const ModelOptions& model = arguments.model;
   if (!model.model.empty()) config.models = {{.name = model.model, .path = {}}};
-  if (config.models.empty()) config.models = {{.name = kDefaultModel, .path = {}}};
   if (!model.dtype.empty()) config.engine.dtype = model.dtype;
   if (model.threads != 0) config.engine.threads = model.threads;
   if (model.pin != ModelOptions{}.pin) config.engine.pin = model.pin;
@@ -61,8 +60,7 @@ Result<config::Config> load_config(const ServeArguments& arguments) {
 
 /// How the engine is to compute, as the other commands say it.
 ModelOptions model_options(const config::Config& config) {
-  const auto& first = config.models.front();
-  return {.model = first.path.empty() ? first.name : first.path,
+  return {.model = {},
           .dtype = config.engine.dtype,
           .threads = config.engine.threads,
           .pin = config.engine.pin,
@@ -81,16 +79,14 @@ Result<void> run_serve(const ServeArguments& arguments) {
   FOVEA_TRY(config::Config config, load_config(arguments));
   if (arguments.check_config) return check_config(config, arguments.config_file);
   FOVEA_TRY(auto options, server_options(config));
-  const ModelOptions model = model_options(config);
-  FOVEA_TRY(const auto directory, registry::locate_model(model.model));
-  FOVEA_TRY(auto parts, service_options(config, directory, model.generator_options()));
+  FOVEA_TRY(auto parts, service_options(config, model_options(config).generator_options()));
   options.metrics = std::make_shared<metrics::Metrics>();
   EngineMetrics engine_metrics(*options.metrics);
   parts.engine.observer = &engine_metrics;
   std::optional<QueueDesk> desk;
   if (parts.reviews != nullptr) options.reviews = &desk.emplace(parts.reviews);
-  FOVEA_TRY(const auto backend, recognize::Service::open(parts));
   const auto logger = make_logger(config.server.log_level);
+  FOVEA_TRY(const auto backend, open_backend(config, parts, *logger));
   options.logger = logger;
   options.handle_signals = true;
   server::Server* running = nullptr;
@@ -98,8 +94,12 @@ Result<void> run_serve(const ServeArguments& arguments) {
   server::Server server(*backend, options);
   running = &server;
   FOVEA_CHECK_OK(server.start());
-  const auto loaded = backend->models().front();
-  fmt::print(stderr, "fovea: ready: {} with model {} ({})\n", server.url(), loaded.id, loaded.version);
+  std::string loaded;
+  for (const auto& model : backend->models()) {
+    loaded += fmt::format("{}{} ({})", loaded.empty() ? "" : ", ", model.id, model.version);
+  }
+  fmt::print(stderr, "fovea: ready: {} with {} {}\n", server.url(),
+             backend->models().size() == 1 ? "model" : "models", loaded);
   std::fflush(stderr);
   server.wait();
   backend->drain();

@@ -1,11 +1,15 @@
 #include "serve_parts.h"
 
 #include <fmt/format.h>
+#include <spdlog/logger.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "common.h"
+#include "recognize/routed_service.h"
+#include "registry/locate.h"
 #include "tasks/task_set.h"
 
 namespace fovea::cli {
@@ -73,9 +77,8 @@ Result<nlohmann::ordered_json> QueueDesk::reject(std::int64_t id, const std::str
 }
 
 Result<recognize::ServiceOptions> service_options(const config::Config& config,
-                                                  const std::filesystem::path& model,
                                                   const engine::GeneratorOptions& generator) {
-  recognize::ServiceOptions options{.model = model, .generator = generator};
+  recognize::ServiceOptions options{.model = {}, .generator = generator};
   const auto paths = tasks::task_paths(config.tasks.directories);
   FOVEA_TRY(auto set, tasks::TaskSet::load(paths));
   options.tasks = std::make_shared<const tasks::TaskSet>(std::move(set));
@@ -97,6 +100,55 @@ Result<recognize::ServiceOptions> service_options(const config::Config& config,
   if (config.engine.max_batch != 0) scheduler.max_sequences = config.engine.max_batch;
   if (config.engine.vision_batch != 0) scheduler.vision_batch = config.engine.vision_batch;
   return options;
+}
+
+namespace {
+
+Result<std::vector<std::filesystem::path>> model_folders(const config::Config& config,
+                                                         const tasks::TaskSet& tasks) {
+  std::vector<std::filesystem::path> folders;
+  for (const auto& model : config.models) {
+    FOVEA_TRY(folders.emplace_back(), registry::locate_model(model.path.empty() ? model.name : model.path));
+  }
+  if (!folders.empty()) return folders;
+  FOVEA_TRY(folders.emplace_back(), registry::locate_model(kDefaultModel));
+  for (const std::string& task : tasks.names()) {
+    const tasks::DefaultModels& models = tasks.find(task)->models;
+    for (const std::string& name : {models.accurate, models.fast}) {
+      if (name.empty()) continue;
+      const auto folder = registry::locate_model(name);
+      if (folder && std::ranges::find(folders, *folder) == folders.end()) folders.push_back(*folder);
+    }
+  }
+  return folders;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<recognize::Backend>> open_backend(const config::Config& config,
+                                                         const recognize::ServiceOptions& options,
+                                                         spdlog::logger& logger) {
+  FOVEA_TRY(const auto folders, model_folders(config, *options.tasks));
+  if (folders.size() == 1 && config.router.tasks.empty() && config.faults.empty()) {
+    recognize::ServiceOptions alone = options;
+    alone.model = folders.front();
+    return recognize::Service::open(alone);
+  }
+  recognize::RoutedServiceOptions routed{.models = {},
+                                         .catalogue = options.catalogue,
+                                         .reviews = options.reviews,
+                                         .router = config.router,
+                                         .faults = config.faults};
+  for (const std::filesystem::path& folder : folders) {
+    routed.models.push_back(options);
+    routed.models.back().model = folder;
+  }
+  routed.breaker_changed = [&logger](const std::string& model,
+                                     const routing::CircuitBreaker::Change& change) {
+    logger.warn("breaker of {}: {} to {}: {}", model, routing::state_name(change.from),
+                routing::state_name(change.to), change.why);
+  };
+  return recognize::RoutedService::open(std::move(routed));
 }
 
 }  // namespace fovea::cli

@@ -6,9 +6,14 @@
 #include "config/config.h"
 #include "engine/scheduler.h"
 #include "metrics/metrics.h"
+#include "recognize/backend.h"
 #include "recognize/service.h"
 #include "reviews/reviews.h"
 #include "server/review_desk.h"
+
+namespace spdlog {
+class logger;
+}
 
 namespace fovea::cli {
 
@@ -45,10 +50,16 @@ class QueueDesk final : public server::ReviewDesk {
   std::shared_ptr<reviews::ReviewQueue> queue_;
 };
 
-/// What the service behind the server is made of, as a configuration has it; `model` is a directory. A
-/// catalogue or a review queue that cannot be opened is told and left out: answers matter more.
+/// What a service behind the server is made of, as a configuration has it, but for the model. A catalogue or
+/// a review queue that cannot be opened is told and left out: answers matter more.
 Result<recognize::ServiceOptions> service_options(const config::Config& config,
-                                                  const std::filesystem::path& model,
                                                   const engine::GeneratorOptions& generator);
+
+/// The models that a configuration names; where it names none, the default one and those that the tasks name
+/// and that can be found. One answers alone; several stand behind a router. Errors: as
+/// recognize::RoutedService::open.
+Result<std::unique_ptr<recognize::Backend>> open_backend(const config::Config& config,
+                                                         const recognize::ServiceOptions& options,
+                                                         spdlog::logger& logger);
 
 }  // namespace fovea::cli

@@ -30,6 +30,8 @@ const char* error_name(ErrorCode code) {
       return "invalid_output";
     case ErrorCode::kOverloaded:
       return "overloaded";
+    case ErrorCode::kModelUnavailable:
+      return "model-unavailable";
     case ErrorCode::kUnavailable:
       return "unavailable";
     case ErrorCode::kDeadline:
@@ -66,6 +68,7 @@ int http_status(ErrorCode code) {
       return 499;
     case ErrorCode::kOverloaded:
       return 429;
+    case ErrorCode::kModelUnavailable:
     case ErrorCode::kUnavailable:
       return 503;
     case ErrorCode::kDeadline:

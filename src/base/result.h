@@ -22,6 +22,7 @@ enum class ErrorCode {
   kDamaged,           ///< a file or database that this program keeps is damaged
   kInvalidOutput,     ///< the model's answer does not have the form that the task asks for
   kOverloaded,        ///< as many requests wait as may; waiting helps
+  kModelUnavailable,  ///< the model that was asked for is not loaded
   kUnavailable,       ///< cannot be served now (draining, still loading); another instance may
   kDeadline,          ///< cannot be, or was not, answered before the request's deadline
   kCancelled,         ///< the caller went away

@@ -24,6 +24,13 @@ struct Readiness {
   nlohmann::ordered_json details = {};  ///< e.g. the state of each cache tier; may be empty
 };
 
+/// What an operator does with one model.
+enum class ModelSwitch {
+  kOff,           ///< it is not asked any more
+  kOn,            ///< it is again
+  kCloseBreaker,  ///< its breaker forgets what it saw
+};
+
 /// Something that answers questions about pictures: the real service, or a stand-in in tests of what
 /// surrounds it. Thread-safe.
 class Backend {
@@ -48,6 +55,12 @@ class Backend {
 
   /// Figures for people and programs that watch: queue, batches, caches, key/value pages, by name.
   [[nodiscard]] virtual nlohmann::ordered_json stats() const = 0;
+
+  /// The circuit breakers by model, as routing::RouterFigures::breakers(); empty where there is no router.
+  [[nodiscard]] virtual nlohmann::ordered_json breakers() const { return nlohmann::ordered_json::object(); }
+
+  /// Errors: kNotFound for a model that is not loaded; kUnavailable where there is no router.
+  virtual Result<void> operate(const std::string& model, ModelSwitch what, const std::string& why);
 
   /// Refuses what comes from now on with kUnavailable; what runs goes on. Idempotent.
   virtual void drain() = 0;

@@ -1,5 +1,7 @@
 #include "recognize/judge.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "tasks/check.h"
@@ -15,6 +17,26 @@ void judge(const tasks::Task& task, catalog::Catalog* catalogue, Recognition& re
   if (catalogue == nullptr) return;
   recognition.candidates =
       catalogue->match(task, recognition.fields).value_or(std::vector<catalog::Candidate>());
+}
+
+Result<std::string> model_wanted(const Request& request, const tasks::Task& task) {
+  if (request.role == ModelRole::kAny) return request.model;
+  const bool fast = request.role == ModelRole::kFast;
+  const std::string& name = fast ? task.models.fast : task.models.accurate;
+  if (!name.empty()) return name;
+  return fail(ErrorCode::kModelUnavailable,
+              fmt::format("the task {} names no {} model", task.name, fast ? "fast" : "accurate"));
+}
+
+void settle(const tasks::Task& task, catalog::Catalog* catalogue, reviews::ReviewQueue* reviews,
+            std::span<const std::byte> bytes, Recognition& recognition) {
+  if (!recognition.ok()) return;
+  judge(task, catalogue, recognition);
+  if (reviews == nullptr || recognition.cached) return;
+  if (const auto reason = tasks::review_reason(task, recognition.confidence, recognition.checks)) {
+    if (const auto added = reviews->add(recognition.to_json(), bytes, *reason))
+      recognition.review_id = added->id;
+  }
 }
 
 }  // namespace fovea::recognize

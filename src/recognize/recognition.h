@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -24,17 +25,32 @@ enum class CacheMode {
   kOff,      ///< neither
 };
 
+/// Which of its task's models a request insists on.
+enum class ModelRole {
+  kAny,
+  kFast,      ///< tasks::DefaultModels::fast and no other
+  kAccurate,  ///< tasks::DefaultModels::accurate and no other
+};
+
+struct Recognition;
+
 /// One picture to be read. `bytes` must stay valid until the answer is there.
 struct Request {
   std::string request_id;            ///< empty: one is made
   std::string file;                  ///< a name for people, may be empty
   std::span<const std::byte> bytes;  ///< the image file's content
   std::string task = "trading-card";
-  std::string mode = "auto";  ///< "auto", "fast", "accurate", "high_throughput" or "edge"
+  std::string mode = "auto";  ///< "auto", "fast", "accurate", "high_throughput", "edge" or "progressive"
+  std::string model = {};     ///< this one and no other; empty: any
+  ModelRole role = ModelRole::kAny;
+  std::string key = {};  ///< who asks, for experiments that split clients; may be empty
   engine::Priority priority = engine::Priority::kNormal;
   CacheMode cache = CacheMode::kUse;
   std::optional<std::chrono::steady_clock::time_point> deadline = {};
   std::stop_token stop = {};  ///< requested when the caller has gone
+  /// Called at most once, before the answer, with one that the answer will replace; not by every backend. It
+  /// must not block or throw.
+  std::function<void(Recognition)> on_preview = {};
 };
 
 /// Milliseconds that one answer took, part by part.

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/request_id.h"
+#include "base/shorten.h"
 #include "recognize/judge.h"
 #include "recognize/open_reader.h"
 
@@ -91,6 +92,12 @@ std::optional<Error> Service::refusal(const Request& request) const {
   if (draining_) return Error{ErrorCode::kUnavailable, "the server is shutting down"};
   if (const auto task = options_.tasks->require(request.task, ErrorCode::kInvalidArgument); !task) {
     return task.error();
+  }
+  const auto wanted = model_wanted(request, *options_.tasks->find(request.task));
+  if (!wanted) return wanted.error();
+  if (!wanted->empty() && *wanted != model_.id) {
+    return Error{ErrorCode::kModelUnavailable,
+                 fmt::format("the model {} is not loaded here", shorten(*wanted, 64))};
   }
   if (pending_ > reader_->capacity()) return overloaded();
   if (request.deadline && std::chrono::steady_clock::now() >= *request.deadline) {
@@ -306,16 +313,7 @@ bool Service::take_stored(Job& job, const cache::Answer& stored, cache::Tier tie
 void Service::finish(const JobPointer& job) {
   Recognition& answer = job->answer;
   if (answer.ok()) {
-    judge(*job->plan->task, options_.catalogue.get(), answer);
-    const bool fresh = !answer.cached;
-    if (options_.reviews != nullptr && fresh) {
-      if (const auto reason = tasks::review_reason(*job->plan->task, answer.confidence, answer.checks)) {
-        // A queue that fails costs the review, never the answer.
-        if (const auto added = options_.reviews->add(answer.to_json(), job->request.bytes, *reason)) {
-          answer.review_id = added->id;
-        }
-      }
-    }
+    settle(*job->plan->task, options_.catalogue.get(), options_.reviews.get(), job->request.bytes, answer);
   } else if (answer.error->code == ErrorCode::kOverloaded) {
     answer.retry_after_s = reader_->retry_after_s();
   }

@@ -56,6 +56,8 @@ class Service : public Backend {
   [[nodiscard]] Readiness readiness() const override;
   [[nodiscard]] nlohmann::ordered_json stats() const override;
   void drain() override { draining_ = true; }
+  /// Requests that are with the model, running and waiting.
+  [[nodiscard]] std::size_t pending() const { return pending_; }
 
  private:
   /// What is the same for every picture of a task.

@@ -32,6 +32,7 @@ Blame blame_of(ErrorCode code) {
     case ErrorCode::kInvalidModel:
     case ErrorCode::kDamaged:
     case ErrorCode::kInvalidOutput:
+    case ErrorCode::kModelUnavailable:
     case ErrorCode::kUnavailable:
     case ErrorCode::kIo:
     case ErrorCode::kInternal:

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "server/index_page.h"
@@ -47,10 +48,25 @@ const std::vector<Api::Route>& Api::routes() {
       {.method = "GET", .path = "/v1/models/*", .answer = &Api::model},
       {.method = "POST", .path = "/v1/chat/completions", .compute = &Api::chat, .check = &Api::check_chat},
       {.method = "POST", .path = "/recognize", .compute = &Api::recognize, .check = &Api::check_recognize},
+      {.method = "POST", .path = "/predict", .compute = &Api::recognize, .check = &Api::check_recognize},
+      {.method = "POST",
+       .path = "/predict/standard",
+       .compute = &Api::recognize,
+       .check = &Api::check_recognize},
+      {.method = "POST",
+       .path = "/predict/spatial",
+       .compute = &Api::recognize,
+       .check = &Api::check_recognize},
+      {.method = "POST", .path = "/classify", .compute = &Api::recognize, .check = &Api::check_recognize},
       {.method = "GET", .path = "/reviews", .compute = &Api::reviews, .check = &Api::check_reviews},
       {.method = "GET", .path = "/reviews/*", .compute = &Api::reviews, .check = &Api::check_reviews},
       {.method = "POST", .path = "/reviews/*", .compute = &Api::reviews, .check = &Api::check_reviews},
       {.method = "POST", .path = "/admin/drain", .access = Access::kAdmin, .answer = &Api::admin_drain},
+      {.method = "GET", .path = "/admin/breakers", .access = Access::kAdmin, .answer = &Api::admin_breakers},
+      {.method = "POST",
+       .path = "/admin/breakers/*",
+       .access = Access::kAdmin,
+       .answer = &Api::admin_operate},
   };
   return table;
 }
@@ -197,6 +213,35 @@ HttpResponse Api::model(const RequestHead& head) const {
   }
   return problem(head, 404, "model_not_found",
                  fmt::format("the model \"{}\" is not loaded here", id.substr(0, 64)), 0, "model");
+}
+
+HttpResponse Api::admin_breakers(const RequestHead& /*head*/) const {
+  return json_response(parts_.backend.breakers());
+}
+
+/// POST /admin/breakers/MODEL/off?why=…, …/on, …/close.
+HttpResponse Api::admin_operate(const RequestHead& head) const {
+  constexpr std::array<std::pair<std::string_view, recognize::ModelSwitch>, 3> kActions = {
+      {{"off", recognize::ModelSwitch::kOff},
+       {"on", recognize::ModelSwitch::kOn},
+       {"close", recognize::ModelSwitch::kCloseBreaker}}};
+  std::string_view rest = std::string_view(head.path).substr(std::string_view("/admin/breakers/").size());
+  const std::size_t slash = rest.rfind('/');
+  const auto action =
+      std::ranges::find(kActions, slash == std::string_view::npos ? "" : rest.substr(slash + 1),
+                        &std::pair<std::string_view, recognize::ModelSwitch>::first);
+  if (action == kActions.end()) {
+    return problem(head, 404, "not_found", "expected /admin/breakers/MODEL/off, …/on or …/close");
+  }
+  std::string why = "an operator's word";
+  for (const Field& field : head.query) {
+    if (field.name == "why") why = field.value.substr(0, 200);
+  }
+  if (const auto done = parts_.backend.operate(std::string(rest.substr(0, slash)), action->second, why);
+      !done) {
+    return problem(head, done.error());
+  }
+  return json_response(parts_.backend.breakers());
 }
 
 HttpResponse Api::admin_drain(const RequestHead& /*head*/) const {

@@ -70,6 +70,8 @@ class Api {
   [[nodiscard]] HttpResponse models(const RequestHead& head) const;
   [[nodiscard]] HttpResponse model(const RequestHead& head) const;
   [[nodiscard]] HttpResponse admin_drain(const RequestHead& head) const;
+  [[nodiscard]] HttpResponse admin_breakers(const RequestHead& head) const;
+  [[nodiscard]] HttpResponse admin_operate(const RequestHead& head) const;
 
   // What is checked of a head before its body is read, and what computes.
   [[nodiscard]] Result<void> check_recognize(const RequestHead& head) const;

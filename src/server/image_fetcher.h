@@ -30,8 +30,8 @@ class ImageFetcher {
   /// Whether the URL may be fetched. Errors: kInvalidArgument, with the reason.
   [[nodiscard]] Result<void> check_url(const std::string& url) const;
 
-  /// The body of the answer. Errors: those of check_url(); kInvalidArgument for a host that cannot be reached,
-  /// another status than 200, a time-out; kTooLarge; kCancelled when `stop` is requested; kDeadline.
+  /// The body of the answer. Errors: those of check_url(); kInvalidArgument for a host that cannot be
+  /// reached, another status than 200, a time-out; kTooLarge; kCancelled when `stop` is requested; kDeadline.
   [[nodiscard]] Result<std::vector<std::byte>> fetch(
       const std::string& url, std::optional<std::chrono::steady_clock::time_point> deadline,
       const std::stop_token& stop) const;

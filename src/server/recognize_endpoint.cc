@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "server/api.h"
+#include "server/body_stream.h"
 #include "server/json_text.h"
 #include "server/multipart.h"
 #include "server/problem.h"
@@ -23,7 +24,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::string_view kMultipart = "multipart/form-data";
-constexpr std::string_view kParameters = "task, mode, priority, deadline_ms, cache";
+constexpr std::string_view kParameters = "task, mode, priority, deadline_ms, cache, model, key";
+constexpr std::size_t kMaxNameBytes = 256;
 constexpr std::size_t kShown = 64;  ///< bytes of a caller's text that a message repeats
 
 /// The media type of a Content-Type value, without its parameters.
@@ -52,12 +54,13 @@ Result<T> word_of(std::string_view name, std::string_view value,
   return invalid(fmt::format("unknown {} \"{}\"; known: {}", name, value.substr(0, kShown), known));
 }
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kModes = {
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kModes = {
     {{"auto", "auto"},
      {"fast", "fast"},
      {"accurate", "accurate"},
      {"high_throughput", "high_throughput"},
-     {"edge", "edge"}}};
+     {"edge", "edge"},
+     {"progressive", "progressive"}}};
 constexpr std::array<std::pair<std::string_view, engine::Priority>, 3> kPriorities = {
     {{"high", engine::Priority::kHigh},
      {"normal", engine::Priority::kNormal},
@@ -87,7 +90,8 @@ class Parameters {
 
  private:
   bool* given_of(std::string_view name) {
-    constexpr std::array<std::string_view, 5> kNames = {"task", "mode", "priority", "deadline_ms", "cache"};
+    constexpr std::array<std::string_view, 7> kNames = {"task",  "mode",  "priority", "deadline_ms",
+                                                        "cache", "model", "key"};
     const auto found = std::ranges::find(kNames, name);
     return found == kNames.end() ? nullptr : &given_[static_cast<std::size_t>(found - kNames.begin())];
   }
@@ -105,6 +109,11 @@ class Parameters {
       FOVEA_TRY(question_.priority, word_of(name, value, kPriorities));
     } else if (name == "cache") {
       FOVEA_TRY(question_.cache, word_of(name, value, kCacheModes));
+    } else if (name == "model" || name == "key") {
+      if (value.size() > kMaxNameBytes) {
+        return invalid(fmt::format("{} is longer than {} bytes", name, kMaxNameBytes));
+      }
+      (name == "model" ? question_.model : question_.key) = value;
     } else {
       std::int64_t milliseconds = 0;
       const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), milliseconds);
@@ -121,7 +130,7 @@ class Parameters {
   const RequestHead& head_;
   const std::vector<std::string>& task_names_;
   recognize::Request& question_;
-  std::array<bool, 5> given_{};
+  std::array<bool, 7> given_{};
 };
 
 Result<void> read_query(const RequestHead& head, Parameters& parameters) {
@@ -170,6 +179,14 @@ RequestNotes notes_of(const recognize::Recognition& answer) {
   return notes;
 }
 
+/// What an endpoint asks for where the request does not say it.
+void preset(std::string_view path, recognize::Request& question) {
+  constexpr std::string_view kPizza = "pizza";
+  if (path == "/classify" || path.starts_with("/predict")) question.task = kPizza;
+  if (path == "/predict/standard") question.role = recognize::ModelRole::kFast;
+  if (path == "/predict/spatial") question.role = recognize::ModelRole::kAccurate;
+}
+
 HttpResponse response_of(const RequestHead& head, const recognize::Recognition& answer) {
   const nlohmann::ordered_json body = answer.to_json();
   HttpResponse response;
@@ -204,6 +221,48 @@ void observe(metrics::Metrics& metrics, const recognize::Recognition& answer, Cl
   metrics.observe_stage("decode", answer.timings.decode_ms / 1000);
 }
 
+/// One picture's answers as server-sent events: "preview" where a quick one comes first, then "answer". An
+/// error that comes before either is an ordinary answer. Calls come one after the other.
+class Progressive {
+ public:
+  Progressive(Answering answer, std::size_t capacity) : answer_(std::move(answer)), capacity_(capacity) {}
+  Progressive(const Progressive&) = delete;
+  Progressive& operator=(const Progressive&) = delete;
+  ~Progressive() {
+    if (stream_ && !ended_) stream_->finish({});
+  }
+
+  void preview(const recognize::Recognition& shown) {
+    begin();
+    send("preview", shown);
+  }
+  void end(const recognize::Recognition& last) {
+    ended_ = true;
+    if (!stream_ && !last.ok()) return answer_(response_of(answer_.head(), last));
+    begin();
+    send("answer", last);
+    stream_->finish(notes_of(last));
+  }
+
+ private:
+  void begin() {
+    if (stream_) return;
+    stream_ = std::make_shared<BodyStream>(capacity_);
+    answer_({.status = 200,
+             .content_type = "text/event-stream; charset=utf-8",
+             .headers = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}},
+             .stream = stream_});
+  }
+  void send(std::string_view event, const recognize::Recognition& recognition) {
+    stream_->write(fmt::format("event: {}\ndata: {}\n\n", event, compact_json(recognition.to_json())));
+  }
+
+  Answering answer_;
+  const std::size_t capacity_;
+  std::shared_ptr<BodyStream> stream_;
+  bool ended_ = false;
+};
+
 }  // namespace
 
 Result<void> Api::check_recognize(const RequestHead& head) const {
@@ -235,6 +294,7 @@ void Api::recognize(HttpRequest request, Answering answer) {
   recognize::Request question;
   question.request_id = held->head.request_id;
   question.task = parts_.default_task;
+  preset(held->head.path, question);
   question.stop = held->stop;
   Parameters parameters(held->head, task_names_, question);
   auto read = read_query(held->head, parameters);
@@ -246,6 +306,22 @@ void Api::recognize(HttpRequest request, Answering answer) {
   }
   if (!read) return answer(problem(held->head, read.error()));
 
+  // A backend promises not to throw; one that breaks the promise must not take the server down.
+  const auto ask = [this, &question](recognize::Backend::RecognitionDone told) {
+    try {
+      parts_.backend.recognize(std::move(question), std::move(told));
+    } catch (...) {  // NOLINT(bugprone-empty-catch): the answer that went down with `told` has said it
+    }
+  };
+  if (question.mode == "progressive") {
+    const auto answers = std::make_shared<Progressive>(std::move(answer), parts_.stream_capacity);
+    question.on_preview = [answers](const recognize::Recognition& shown) { answers->preview(shown); };
+    return ask([&metrics = parts_.metrics, held = std::move(held), answers,
+                begin = Clock::now()](const recognize::Recognition& recognition) {
+      observe(metrics, recognition, begin);
+      answers->end(recognition);
+    });
+  }
   auto done = [&metrics = parts_.metrics, held = std::move(held), answer = std::move(answer),
                begin = Clock::now()](recognize::Recognition recognition) mutable {
     try {
@@ -256,11 +332,7 @@ void Api::recognize(HttpRequest request, Answering answer) {
     } catch (const std::exception&) {  // out of memory: `answer` says so when it is destroyed
     }
   };
-  // A backend promises not to throw; one that breaks the promise must not take the server down.
-  try {
-    parts_.backend.recognize(std::move(question), std::move(done));
-  } catch (...) {  // NOLINT(bugprone-empty-catch): the answer that went down with `done` has said it
-  }
+  ask(std::move(done));
 }
 
 }  // namespace fovea::server
