@@ -51,10 +51,13 @@ Result<void> run_quantize(const QuantizeArguments& arguments) {
   }
   FOVEA_TRY(const auto report, compress::quantize_checkpoint(source, arguments.destination, options));
   progress.reset();
+  // Networks for microcontrollers are a few kilobytes.
   constexpr double kMegabyte = 1e6;
-  fmt::print("{}: {} matrices, {:.1f} MB of weights (before: {:.1f} MB)\n", arguments.destination,
-             report.matrices, static_cast<double>(report.bytes) / kMegabyte,
-             static_cast<double>(report.source_bytes) / kMegabyte);
+  const bool small = static_cast<double>(report.source_bytes) < kMegabyte;
+  const double unit = small ? 1e3 : kMegabyte;
+  fmt::print("{}: {} matrices, {:.1f} {} of weights (before: {:.1f} {})\n", arguments.destination,
+             report.matrices, static_cast<double>(report.bytes) / unit, small ? "kB" : "MB",
+             static_cast<double>(report.source_bytes) / unit, small ? "kB" : "MB");
   return {};
 }
 
@@ -77,8 +80,10 @@ void add_quantize(CLI::App& app, Action& action) {
         ->check(CLI::IsMember({"int8", "int4"}).description(""));
   }
   command
-      ->add_option("--calibrate", arguments->calibrate,
-                   "Round int4 weights for what this folder's pictures (manifest.jsonl) put into them")
+      ->add_option(
+          "--calibrate", arguments->calibrate,
+          "Round int4 weights for what this folder's pictures (manifest.jsonl) put into them; a micro "
+          "CNN always needs some")
       ->type_name("DIR");
   command->add_option("--limit", arguments->limit, "Calibrate with so many pictures")
       ->capture_default_str()
