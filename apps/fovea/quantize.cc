@@ -2,18 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <memory>
 #include <string>
 #include <tuple>
-#include <utility>
 
+#include "calibration_data.h"
 #include "commands.h"
 #include "common.h"
-#include "evaluate/evaluate.h"
 #include "progress.h"
 #include "registry/locate.h"
-#include "tasks/task_set.h"
 
 namespace fovea::cli {
 namespace {
@@ -28,24 +25,13 @@ struct QuantizeArguments {
   std::size_t limit = 64;
 };
 
-Result<compress::CalibrationData> calibration_data(const QuantizeArguments& arguments) {
-  FOVEA_TRY(const auto known_tasks, arguments.task.load());
-  FOVEA_TRY(const tasks::Task* task, known_tasks->require(arguments.task.name, ErrorCode::kUsage));
-  FOVEA_TRY(auto examples, evaluate::read_manifest(arguments.calibrate));
-  compress::CalibrationData data{
-      .pictures = {}, .prompt = task->prompt, .max_new_tokens = task->max_new_tokens};
-  examples.resize(std::min(examples.size(), arguments.limit));
-  for (evaluate::Example& example : examples) data.pictures.push_back(std::move(example.image));
-  return data;
-}
-
 Result<void> run_quantize(const QuantizeArguments& arguments) {
   FOVEA_TRY(const auto source, registry::locate_model(arguments.source));
   compress::QuantizeOptions options{.weights = *nn::parse_precision(arguments.weights),
                                     .vision_weights = *nn::parse_precision(arguments.vision_weights)};
   std::unique_ptr<Progress> progress;
   if (!arguments.calibrate.empty()) {
-    FOVEA_TRY(options.calibration, calibration_data(arguments));
+    FOVEA_TRY(options.calibration, calibration_data(arguments.calibrate, arguments.limit, arguments.task));
     progress = std::make_unique<Progress>(options.calibration->pictures.size());
     options.calibration->progress = [&](std::size_t done) { progress->show(done); };
   }

@@ -41,12 +41,22 @@ static int32_t dot(const int32_t *x, const int8_t *w, uint32_t count) {
 
 /* Activations as words, from bytes with a sign or without. */
 static void widen(const uint8_t *from, int is_signed, uint32_t count, int32_t *to) {
-  const int32_t *end = to + count;
   if (is_signed) {
     const int8_t *values = (const int8_t *)from;
-    while (to != end) *to++ = *values++;
+    for (; count >= 3u; count -= 3u, values += 3, to += 3) {
+      to[0] = values[0];
+      to[1] = values[1];
+      to[2] = values[2];
+    }
+    for (; count > 0u; --count) *to++ = *values++;
   } else {
-    while (to != end) *to++ = *from++;
+    for (; count >= 4u; count -= 4u, from += 4, to += 4) {
+      to[0] = from[0];
+      to[1] = from[1];
+      to[2] = from[2];
+      to[3] = from[3];
+    }
+    for (; count > 0u; --count) *to++ = *from++;
   }
 }
 
