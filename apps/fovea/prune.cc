@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <memory>
 #include <string>
-#include <utility>
 
+#include "calibration_data.h"
 #include "commands.h"
 #include "common.h"
-#include "evaluate/evaluate.h"
 #include "progress.h"
 #include "registry/locate.h"
 
@@ -21,7 +20,8 @@ struct PruneArguments {
   std::string destination;
   double ratio = 0;
   std::string calibrate;  // empty: without
-  std::size_t limit = 256;
+  TaskOptions task;
+  std::size_t limit = 64;
 };
 
 void print_report(const std::string& destination, const compress::PruneReport& report) {
@@ -41,12 +41,9 @@ Result<void> run_prune(const PruneArguments& arguments) {
   compress::PruneOptions options{.ratio = arguments.ratio};
   std::unique_ptr<Progress> progress;
   if (!arguments.calibrate.empty()) {
-    FOVEA_TRY(auto examples, evaluate::read_manifest(arguments.calibrate));
-    examples.resize(std::min(examples.size(), arguments.limit));
-    compress::CalibrationData& data = options.calibration.emplace();
-    for (evaluate::Example& example : examples) data.pictures.push_back(std::move(example.image));
-    progress = std::make_unique<Progress>(data.pictures.size());
-    data.progress = [&](std::size_t done) { progress->show(done); };
+    FOVEA_TRY(options.calibration, calibration_data(arguments.calibrate, arguments.limit, arguments.task));
+    progress = std::make_unique<Progress>(options.calibration->pictures.size());
+    options.calibration->progress = [&](std::size_t done) { progress->show(done); };
   }
   FOVEA_TRY(const auto report, compress::prune_checkpoint(source, arguments.destination, options));
   progress.reset();
@@ -58,25 +55,25 @@ Result<void> run_prune(const PruneArguments& arguments) {
 
 void add_prune(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<PruneArguments>();
-  CLI::App* command = app.add_subcommand("prune", "Write a micro CNN without its least important channels");
+  CLI::App* command = app.add_subcommand(
+      "prune", "Write a checkpoint without its least important channels, neurons and heads");
   command->add_option("source", arguments->source, "A checkpoint directory, or the name of a model")
       ->required()
       ->type_name("NAME|DIR");
   command->add_option("destination", arguments->destination, "A new directory")->required()->type_name("DIR");
-  command
-      ->add_option("--ratio", arguments->ratio, "The share of each layer's channels that goes, such as 0.25")
+  command->add_option("--ratio", arguments->ratio, "The share of each layer's units that goes, such as 0.25")
       ->required()
       ->type_name("R")
       ->check(CLI::Range(0.0, 1.0).description(""));
   command
-      ->add_option(
-          "--calibrate", arguments->calibrate,
-          "Measure importance with this folder's pictures (manifest.jsonl), and make up for what goes")
+      ->add_option("--calibrate", arguments->calibrate,
+                   "Measure importance with this folder's pictures (manifest.jsonl)")
       ->type_name("DIR");
   command->add_option("--limit", arguments->limit, "Calibrate with so many pictures")
       ->capture_default_str()
       ->type_name("N")
       ->check(CLI::Range(1, 1 << 20).description(""));
+  arguments->task.add_to(*command, "What to ask a reader about them");
   command->callback([arguments, &action] {
     action = [arguments] {
       const auto done = run_prune(*arguments);

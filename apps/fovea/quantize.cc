@@ -2,18 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <memory>
 #include <string>
 #include <tuple>
-#include <utility>
 
+#include "calibration_data.h"
 #include "commands.h"
 #include "common.h"
-#include "evaluate/evaluate.h"
 #include "progress.h"
 #include "registry/locate.h"
-#include "tasks/task_set.h"
 
 namespace fovea::cli {
 namespace {
@@ -28,33 +25,25 @@ struct QuantizeArguments {
   std::size_t limit = 64;
 };
 
-Result<compress::CalibrationData> calibration_data(const QuantizeArguments& arguments) {
-  FOVEA_TRY(const auto known_tasks, arguments.task.load());
-  FOVEA_TRY(const tasks::Task* task, known_tasks->require(arguments.task.name, ErrorCode::kUsage));
-  FOVEA_TRY(auto examples, evaluate::read_manifest(arguments.calibrate));
-  compress::CalibrationData data{
-      .pictures = {}, .prompt = task->prompt, .max_new_tokens = task->max_new_tokens};
-  examples.resize(std::min(examples.size(), arguments.limit));
-  for (evaluate::Example& example : examples) data.pictures.push_back(std::move(example.image));
-  return data;
-}
-
 Result<void> run_quantize(const QuantizeArguments& arguments) {
   FOVEA_TRY(const auto source, registry::locate_model(arguments.source));
   compress::QuantizeOptions options{.weights = *nn::parse_precision(arguments.weights),
                                     .vision_weights = *nn::parse_precision(arguments.vision_weights)};
   std::unique_ptr<Progress> progress;
   if (!arguments.calibrate.empty()) {
-    FOVEA_TRY(options.calibration, calibration_data(arguments));
+    FOVEA_TRY(options.calibration, calibration_data(arguments.calibrate, arguments.limit, arguments.task));
     progress = std::make_unique<Progress>(options.calibration->pictures.size());
     options.calibration->progress = [&](std::size_t done) { progress->show(done); };
   }
   FOVEA_TRY(const auto report, compress::quantize_checkpoint(source, arguments.destination, options));
   progress.reset();
+  // Networks for microcontrollers are a few kilobytes.
   constexpr double kMegabyte = 1e6;
-  fmt::print("{}: {} matrices, {:.1f} MB of weights (before: {:.1f} MB)\n", arguments.destination,
-             report.matrices, static_cast<double>(report.bytes) / kMegabyte,
-             static_cast<double>(report.source_bytes) / kMegabyte);
+  const bool small = static_cast<double>(report.source_bytes) < kMegabyte;
+  const double unit = small ? 1e3 : kMegabyte;
+  fmt::print("{}: {} matrices, {:.1f} {} of weights (before: {:.1f} {})\n", arguments.destination,
+             report.matrices, static_cast<double>(report.bytes) / unit, small ? "kB" : "MB",
+             static_cast<double>(report.source_bytes) / unit, small ? "kB" : "MB");
   return {};
 }
 
@@ -77,8 +66,10 @@ void add_quantize(CLI::App& app, Action& action) {
         ->check(CLI::IsMember({"int8", "int4"}).description(""));
   }
   command
-      ->add_option("--calibrate", arguments->calibrate,
-                   "Round int4 weights for what this folder's pictures (manifest.jsonl) put into them")
+      ->add_option(
+          "--calibrate", arguments->calibrate,
+          "Round int4 weights for what this folder's pictures (manifest.jsonl) put into them; a micro "
+          "CNN always needs some")
       ->type_name("DIR");
   command->add_option("--limit", arguments->limit, "Calibrate with so many pictures")
       ->capture_default_str()

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/file.h"
-#include "engine/generator.h"
 #include "image/decode.h"
 
 namespace fovea::compress {
@@ -48,19 +47,24 @@ class MomentsObserver : public nn::InputObserver {
 
 }  // namespace
 
-Result<quantize::Calibration> calibrate(const std::filesystem::path& source, const CalibrationData& data,
-                                        const std::function<bool(std::string_view name)>& wanted) {
+Result<void> answer_pictures(engine::Generator& generator, const CalibrationData& data) {
   if (data.pictures.empty()) return fail(ErrorCode::kInvalidArgument, "no pictures to calibrate with");
-  FOVEA_TRY(const auto generator, engine::Generator::open(source, {.model = {}}));
-  MomentsObserver observer(wanted, generator->compute().team);
-  generator->observe(&observer);
   for (std::size_t i = 0; i < data.pictures.size(); ++i) {
     FOVEA_TRY(const std::string bytes, read_file(data.pictures[i], image::kMaxFileBytes));
     auto picture = image::decode_image(std::as_bytes(std::span(bytes)));
     if (!picture) return with_context(std::move(picture).error(), data.pictures[i].string());
-    FOVEA_CHECK_OK(generator->generate({&*picture, 1}, data.prompt, {.max_new_tokens = data.max_new_tokens}));
+    FOVEA_CHECK_OK(generator.generate({&*picture, 1}, data.prompt, {.max_new_tokens = data.max_new_tokens}));
     if (data.progress) data.progress(i + 1);
   }
+  return {};
+}
+
+Result<quantize::Calibration> calibrate(const std::filesystem::path& source, const CalibrationData& data,
+                                        const std::function<bool(std::string_view name)>& wanted) {
+  FOVEA_TRY(const auto generator, engine::Generator::open(source, {.model = {}}));
+  MomentsObserver observer(wanted, generator->compute().team);
+  generator->observe(&observer);
+  FOVEA_CHECK_OK(answer_pictures(*generator, data));
   return observer.take();
 }
 

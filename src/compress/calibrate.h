@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/generator.h"
 #include "quantize/moments.h"
 
 namespace fovea::compress {
@@ -20,6 +21,10 @@ struct CalibrationData {
   /// Called after every picture with how many are done.
   std::function<void(std::size_t done)> progress = {};
 };
+
+/// Asks the model about every picture, so that an observer of it sees what goes through its products.
+/// Errors: as image::decode_image for a picture; kNotFound, kIo; kInvalidArgument for no pictures.
+Result<void> answer_pictures(engine::Generator& generator, const CalibrationData& data);
 
 /// Answers the question about every picture with the checkpoint in `source`, as it is stored, and measures
 /// what goes into the products of the weights that `wanted` picks by name.

@@ -9,6 +9,7 @@
 #include "base/shorten.h"
 #include "compress/micro_cnn_prune.h"
 #include "compress/new_folder.h"
+#include "compress/smolvlm_prune.h"
 #include "models/micro_cnn/config.h"
 
 namespace fovea::compress {
@@ -38,13 +39,15 @@ Result<PruneReport> prune_checkpoint(const std::filesystem::path& source,
   PruneReport report;
   FOVEA_CHECK_OK(write_new_folder(destination, [&](const std::filesystem::path& folder) -> Result<void> {
     FOVEA_TRY(const auto model_type, models::micro_cnn::read_model_type(source));
-    if (model_type != models::micro_cnn::kModelType) {
-      return fail(
-          ErrorCode::kUsage,
-          fmt::format("{}: models of the type \"{}\" are not pruned; expected \"{}\"", source.string(),
-                      shorten(model_type.value_or("")), models::micro_cnn::kModelType));
+    if (model_type == models::micro_cnn::kModelType) {
+      FOVEA_TRY(report, prune_micro_cnn(source, folder, options));
+    } else if (model_type == "idefics3" || model_type == "smolvlm") {
+      FOVEA_TRY(report, prune_smolvlm(source, folder, options));
+    } else {
+      return fail(ErrorCode::kUsage, fmt::format("{}: models of the type \"{}\" are not pruned; expected "
+                                                 "\"micro_cnn\", \"idefics3\" or \"smolvlm\"",
+                                                 source.string(), shorten(model_type.value_or(""))));
     }
-    FOVEA_TRY(report, prune_micro_cnn(source, folder, options));
     return {};
   }));
   return report;

@@ -28,7 +28,7 @@ struct PrunedGroup {
 struct PruneReport {
   std::vector<PrunedGroup> groups;
   std::size_t parameters_before = 0, parameters_after = 0;
-  std::size_t macs_before = 0, macs_after = 0;  ///< of one picture, or of one token where pictures differ
+  std::size_t macs_before = 0, macs_after = 0;       ///< of a picture; of a reader: its decoder's for a token
   std::uintmax_t bytes_before = 0, bytes_after = 0;  ///< of the weights' files
 };
 

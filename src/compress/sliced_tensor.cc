@@ -1,25 +1,30 @@
 #include "compress/sliced_tensor.h"
 
-#include <span>
-#include <utility>
+#include <cstring>
 
 #include "tensor/safetensors.h"
 
 namespace fovea::compress {
 
-void SlicedTensor::keep(std::size_t axis, const std::vector<std::size_t>& kept) {
-  std::size_t inner = 1;  // values between two neighbours of the axis
+std::string slice_bytes(std::span<const std::byte> bytes, const std::vector<std::size_t>& shape,
+                        std::size_t element_bytes, std::size_t axis, const std::vector<std::size_t>& kept) {
+  std::size_t inner = element_bytes;  // bytes between two neighbours of the axis
   for (std::size_t i = axis + 1; i < shape.size(); ++i) inner *= shape[i];
   const std::size_t stride = inner * shape[axis];
-  std::vector<float> left;
-  for (std::size_t outer = 0; outer < values.size(); outer += stride) {
-    for (const std::size_t index : kept) {
-      const auto begin = values.begin() + static_cast<std::ptrdiff_t>(outer + index * inner);
-      left.insert(left.end(), begin, begin + static_cast<std::ptrdiff_t>(inner));
-    }
+  const char* data = reinterpret_cast<const char*>(bytes.data());
+  std::string left;
+  left.reserve(bytes.size() / shape[axis] * kept.size());
+  for (std::size_t outer = 0; outer < bytes.size(); outer += stride) {
+    for (const std::size_t index : kept) left.append(data + outer + index * inner, inner);
   }
-  values = std::move(left);
+  return left;
+}
+
+void SlicedTensor::keep(std::size_t axis, const std::vector<std::size_t>& kept) {
+  const std::string left = slice_bytes(std::as_bytes(std::span(values)), shape, sizeof(float), axis, kept);
   shape[axis] = kept.size();
+  values.resize(left.size() / sizeof(float));
+  std::memcpy(values.data(), left.data(), left.size());
 }
 
 Result<void> write_sliced(const std::filesystem::path& path,

@@ -182,7 +182,11 @@ std::string model_header(const Model& model, const Plan& plan) {
   define("LAYERS", fmt::format("{}u", plan.steps.size()));
   define("ARENA_BYTES", fmt::format("{}u", plan.arena_bytes));
   define("MOST_CHANNELS", fmt::format("{}u", plan.most_channels));
-  if (int4) define("ROW_BYTES", fmt::format("{}u", plan.row_bytes));
+  if (integers) {
+    define("MOST_FAN_IN", fmt::format("{}u", plan.most_fan_in));
+    define("MOST_OUTPUTS", fmt::format("{}u", plan.most_outputs));
+  }
+  if (int4) define("UNPACKED_BYTES", fmt::format("{}u", plan.unpacked_bytes));
   define("PICTURE_FLIP", integers ? "0x80u /* p - 128 as a signed byte */" : "0u");
   define("INVERSE_TEMPERATURE",
          integers ? fmt::format("{}u /* in 2^-16 */", inverse_temperature(config.temperature))

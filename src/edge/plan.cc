@@ -74,24 +74,27 @@ void count_bytes(Plan& plan, const models::micro_cnn::Config& config) {
     if (!layer.has_weights()) continue;
     const bool squeeze = layer.kind == LayerKind::kSqueezeExcite;
     const std::size_t outputs = squeeze ? layer.squeeze_channels : layer.out_channels;
-    plan.row_bytes = std::max(plan.row_bytes, (layer.fan_in() + 1) / 2 * 2);
+    if (step.out_bytes > 0) {
+      plan.most_outputs = std::max(plan.most_outputs, outputs);
+      if (layer.kind != LayerKind::kDepthwise) plan.most_fan_in = std::max(plan.most_fan_in, layer.fan_in());
+    }
+    plan.unpacked_bytes = std::max(plan.unpacked_bytes, rounded_up(outputs * layer.fan_in()));
     step.weight_bytes = product_bytes(outputs, layer.fan_in(), plan.weights);
     if (squeeze) {
       step.weight_bytes += product_bytes(layer.in_channels, layer.squeeze_channels, plan.weights);
-      plan.row_bytes = std::max(plan.row_bytes, (layer.squeeze_channels + 1) / 2 * 2);
     }
     plan.products += squeeze ? 2 : 1;
     plan.weight_bytes += step.weight_bytes;
   }
-  if (plan.weights != WeightType::kInt4) plan.row_bytes = 0;
-
   plan.table_bytes = (integers ? kIntegerLayerBytes : kFloatLayerBytes) * plan.steps.size() +
                      (integers ? kIntegerProductBytes : kFloatProductBytes) * plan.products;
   if (integers) plan.table_bytes += kExpTableBytes + (config.squeeze_channels.empty() ? 0 : kGateTableBytes);
   for (const std::string& label : config.labels) plan.table_bytes += 4 + rounded_up(label.size() + 1);
   plan.code_bytes = integers ? kIntegerCodeBytes : kFloatCodeBytes;
-  plan.state_bytes =
-      plan.arena_bytes + 4 * (2 * plan.most_channels + config.labels.size()) + rounded_up(plan.row_bytes);
+  plan.state_bytes = plan.arena_bytes + 4 * (2 * plan.most_channels + config.labels.size());
+  if (integers) plan.state_bytes += 4 * (plan.most_fan_in + plan.most_outputs);
+  if (plan.weights != WeightType::kInt4) plan.unpacked_bytes = 0;
+  plan.state_bytes += plan.unpacked_bytes;
   plan.stack_bytes = kStackBytes;
 }
 
@@ -104,23 +107,26 @@ Plan make_plan(const models::micro_cnn::Model& model) {
   const std::vector<Layer> layers = model.layers();
   for (std::size_t i = 0; i < layers.size(); ++i) {
     Step step{.layer = layers[i], .out_size = layers[i].out_size};
-    const bool pools = is_product(step.layer.kind) && layers[i + 1].kind == LayerKind::kMaxPool;
+    const bool pools = step.layer.kind != LayerKind::kDepthwise && is_product(step.layer.kind) &&
+                       layers[i + 1].kind == LayerKind::kMaxPool;
     if (pools) {
       step.pool = true;
       step.out_size = layers[++i].out_size;
     }
     // The picture is bytes for every network; means and logits are vectors of their own.
     const bool picture = plan.steps.empty();
-    if (step.layer.kind != LayerKind::kLinear)
+    if (step.layer.kind != LayerKind::kLinear) {
       step.in_bytes = step.layer.in_elements() * (picture ? 1 : unit);
+    }
     if (is_product(step.layer.kind)) {
       step.out_bytes = step.out_size * step.out_size * step.layer.out_channels * unit;
     }
     const bool vectors =
         step.layer.kind == LayerKind::kAveragePool || step.layer.kind == LayerKind::kSqueezeExcite;
-    if (vectors)
+    if (vectors) {
       plan.most_channels =
           std::max({plan.most_channels, step.layer.in_channels, step.layer.squeeze_channels});
+    }
     plan.steps.push_back(std::move(step));
   }
   place(plan);

@@ -27,8 +27,10 @@ struct Plan {
   models::micro_cnn::WeightType weights = models::micro_cnn::WeightType::kFloat;
   std::vector<Step> steps;
   std::size_t products = 0;
-  std::size_t most_channels = 0;  ///< of the vectors of means and gates
-  std::size_t row_bytes = 0;      ///< int4: one output's weights, unpacked
+  std::size_t most_channels = 0;   ///< of the vectors of means and gates
+  std::size_t most_fan_in = 0;     ///< integers: of a convolution or pointwise product
+  std::size_t most_outputs = 0;    ///< integers: of those and of depthwise ones
+  std::size_t unpacked_bytes = 0;  ///< int4: the most weights of a product, one a byte
   std::size_t arena_bytes = 0;
 
   std::size_t weight_bytes = 0;

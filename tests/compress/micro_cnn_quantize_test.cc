@@ -60,7 +60,6 @@ class VariantTest : public testing::TestWithParam<const char*> {
 
 TEST_P(VariantTest, Int8FollowsTheFloatNetworkOnPicturesItWasNotCalibratedWith) {
   const Distance found = distance(*model_, quantised(micro::kMostSigned), test::seeded_pictures(300, 8));
-  RecordProperty("error", std::to_string(found.error));
   std::printf("%s int8: error %.4f, same top %.4f\n", GetParam(), found.error, found.same_top);
   EXPECT_LT(found.error, 0.12);
   EXPECT_GE(found.same_top, 0.97);

@@ -32,8 +32,12 @@ typedef struct {
 #endif
   prefix_value vectors[2][PREFIX_MOST_CHANNELS];
   prefix_value logits[PREFIX_CLASSES]; /* integers: in 2^-10 */
+#if !PREFIX_FLOAT
+  int32_t patch[PREFIX_MOST_FAN_IN]; /* what a product takes for one pixel */
+  int32_t sums[PREFIX_MOST_OUTPUTS]; /* what it gives */
+#endif
 #if PREFIX_INT4
-  int8_t row[PREFIX_ROW_BYTES];
+  int8_t unpacked[PREFIX_UNPACKED_BYTES]; /* its weights */
 #endif
 } prefix_state;
 

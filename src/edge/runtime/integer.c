@@ -11,97 +11,143 @@ static int32_t rescale_signed(int32_t x, int32_t multiplier, uint8_t shift, uint
                : (int32_t)rescale((uint32_t)x, multiplier, shift, limit);
 }
 
-/* The int8 weights of one output. */
-static const int8_t *weights_of(prefix_state *self, const prefix_product *product, uint32_t output) {
+/* The weights of a product as bytes, [outputs][fan_in]. */
+static const int8_t *weights_of(prefix_state *self, const prefix_product *product) {
 #if PREFIX_INT4
-  const uint32_t bytes = (product->fan_in + 1u) / 2u;
-  const uint8_t *packed = product->weights + output * bytes;
-  uint32_t i;
-  for (i = 0; i < bytes; ++i) {
-    self->row[2u * i] = (int8_t)((int32_t)((packed[i] & 15u) ^ 8u) - 8);
-    self->row[2u * i + 1u] = (int8_t)((int32_t)((packed[i] >> 4) ^ 8u) - 8);
+  const uint8_t *packed = product->weights;
+  int8_t *out = self->unpacked;
+  uint32_t o;
+  uint32_t k;
+  for (o = 0; o < product->outputs; ++o) {
+    for (k = 0; k < product->fan_in; ++k) {
+      const uint32_t half = k % 2u == 0 ? *packed & 15u : (uint32_t)(*packed >> 4);
+      *out++ = (int8_t)((int32_t)(half ^ 8u) - 8);
+      if (k % 2u == 1u || k + 1u == product->fan_in) ++packed;
+    }
   }
-  return self->row;
+  return self->unpacked;
 #else
   (void)self;
-  return product->weights + output * product->fan_in;
+  return product->weights;
 #endif
 }
 
-/* Sum of x[i * step] w[i]. */
-static int32_t dot(const uint8_t *x, uint32_t step, int is_signed, const int8_t *w, uint32_t count) {
+static int32_t dot(const int32_t *x, const int8_t *w, uint32_t count) {
   int32_t sum = 0;
-  const int8_t *end = w + count;
-  if (is_signed) {
-    const int8_t *values = (const int8_t *)x;
-    for (; w != end; ++w, values += step) sum += (int32_t)*values * *w;
-  } else {
-    for (; w != end; ++w, x += step) sum += (int32_t)*x * *w;
-  }
+  for (; count >= 4u; count -= 4u, x += 4, w += 4) sum += x[0] * w[0] + x[1] * w[1] + x[2] * w[2] + x[3] * w[3];
+  for (; count > 0u; --count) sum += *x++ * *w++;
   return sum;
 }
 
-/* The sum of a product at one pixel of its (not yet pooled) output. */
-static int32_t sum_at(const prefix_layer *layer, const uint8_t *in, const int8_t *weights, uint32_t output,
-                      uint32_t y, uint32_t x) {
-  const uint32_t size = layer->in_size;
-  const uint32_t channels = layer->in_channels;
+/* Activations as words, from bytes with a sign or without. */
+static void widen(const uint8_t *from, int is_signed, uint32_t count, int32_t *to) {
+  if (is_signed) {
+    const int8_t *values = (const int8_t *)from;
+    for (; count >= 3u; count -= 3u, values += 3, to += 3) {
+      to[0] = values[0];
+      to[1] = values[1];
+      to[2] = values[2];
+    }
+    for (; count > 0u; --count) *to++ = *values++;
+  } else {
+    for (; count >= 4u; count -= 4u, from += 4, to += 4) {
+      to[0] = from[0];
+      to[1] = from[1];
+      to[2] = from[2];
+      to[3] = from[3];
+    }
+    for (; count > 0u; --count) *to++ = *from++;
+  }
+}
+
+/* The taps of a 3x3 kernel that lie inside the picture; what lies outside is zero. */
+typedef struct {
+  const uint8_t *from; /* the first of them */
   uint32_t row;
   uint32_t row_end;
   uint32_t column;
   uint32_t columns;
-  int32_t sum = 0;
-  if (layer->kind == PREFIX_POINTWISE) {
-    return dot(in + (y * size + x) * channels, 1, layer->signed_in, weights, channels);
-  }
-  /* The taps inside the picture; one line and column of zeros around it add nothing. */
+} taps;
+
+static taps taps_at(const prefix_layer *layer, const uint8_t *in, uint32_t y, uint32_t x) {
+  const uint32_t size = layer->in_size;
+  taps inside;
   y *= layer->stride;
   x *= layer->stride;
-  row = y == 0 ? 1u : 0u;
-  row_end = size + 1u - y < 3u ? size + 1u - y : 3u;
-  column = x == 0 ? 1u : 0u;
-  columns = (size + 1u - x < 3u ? size + 1u - x : 3u) - column;
-  for (; row < row_end; ++row) {
-    const uint8_t *at = in + ((y + row - 1u) * size + x + column - 1u) * channels;
-    const uint32_t tap = row * 3u + column;
-    if (layer->kind == PREFIX_DEPTHWISE) {
-      sum += dot(at + output, channels, layer->signed_in, weights + tap, columns);
-    } else {
-      sum += dot(at, 1, layer->signed_in, weights + tap * channels, columns * channels);
+  inside.row = y == 0 ? 1u : 0u;
+  inside.row_end = size + 1u - y < 3u ? size + 1u - y : 3u;
+  inside.column = x == 0 ? 1u : 0u;
+  inside.columns = (size + 1u - x < 3u ? size + 1u - x : 3u) - inside.column;
+  inside.from = in + ((y + inside.row - 1u) * size + x + inside.column - 1u) * layer->in_channels;
+  return inside;
+}
+
+/* What a convolution or a pointwise product takes for one pixel of its (not yet pooled) output. */
+static void gather(const prefix_layer *layer, const uint8_t *in, uint32_t y, uint32_t x, int32_t *patch) {
+  const uint32_t channels = layer->in_channels;
+  taps inside;
+  if (layer->kind == PREFIX_POINTWISE) {
+    widen(in + (y * layer->in_size + x) * channels, layer->signed_in, channels, patch);
+    return;
+  }
+  inside = taps_at(layer, in, y, x);
+  if (inside.row_end - inside.row < 3u || inside.columns < 3u) memset(patch, 0, 9u * channels * sizeof *patch);
+  for (; inside.row < inside.row_end; ++inside.row, inside.from += layer->in_size * channels) {
+    widen(inside.from, layer->signed_in, inside.columns * channels,
+          patch + (inside.row * 3u + inside.column) * channels);
+  }
+}
+
+/* The sums of a depthwise product, whose input is that of a ReLU, for one pixel. */
+static void depthwise_sums(const prefix_layer *layer, const uint8_t *in, const int8_t *weights, uint32_t y,
+                           uint32_t x, int32_t *sums) {
+  const uint32_t channels = layer->in_channels;
+  const int32_t *end = sums + channels;
+  taps inside = taps_at(layer, in, y, x);
+  memset(sums, 0, channels * sizeof *sums);
+  for (; inside.row < inside.row_end; ++inside.row, inside.from += layer->in_size * channels) {
+    const uint8_t *from = inside.from;
+    uint32_t column;
+    for (column = 0; column < inside.columns; ++column) {
+      const int8_t *w = weights + inside.row * 3u + inside.column + column;
+      int32_t *sum = sums;
+      for (; sum != end; ++sum, w += 9) *sum += *from++ * *w;
     }
   }
-  return sum;
 }
 
 /* A convolution, depthwise or pointwise product, and the max pool after it: scaling never turns the order of
-   sums around, so the largest of four is taken before it. */
+   sums around, so the largest of four is taken before it. No depthwise one is pooled. */
 static void run_product(prefix_state *self, const prefix_layer *layer, const uint8_t *in, uint8_t *out) {
   const prefix_product *product = &prefix_products[layer->product];
-  const uint32_t channels = layer->out_channels;
-  uint32_t o;
+  const int8_t *weights = weights_of(self, product);
+  const uint32_t fan_in = product->fan_in;
+  int32_t *sums = self->sums;
   uint32_t y;
   uint32_t x;
-  for (o = 0; o < channels; ++o) {
-    const int8_t *weights = weights_of(self, product, o);
-    uint8_t *at = out + o;
-    for (y = 0; y < layer->out_size; ++y) {
-      for (x = 0; x < layer->out_size; ++x, at += channels) {
-        int32_t sum;
-        if (layer->pool) {
-          uint32_t part;
-          sum = sum_at(layer, in, weights, o, 2u * y, 2u * x);
-          for (part = 1; part < 4u; ++part) {
-            const int32_t other = sum_at(layer, in, weights, o, 2u * y + part / 2u, 2u * x + part % 2u);
-            if (other > sum) sum = other;
+  uint32_t o;
+  for (y = 0; y < layer->out_size; ++y) {
+    for (x = 0; x < layer->out_size; ++x) {
+      if (layer->kind == PREFIX_DEPTHWISE) {
+        depthwise_sums(layer, in, weights, y, x, sums);
+      } else {
+        const uint32_t parts = layer->pool ? 4u : 1u;
+        uint32_t part;
+        for (part = 0; part < parts; ++part) {
+          const int8_t *w = weights;
+          gather(layer, in, (y << layer->pool) + part / 2u, (x << layer->pool) + part % 2u, self->patch);
+          for (o = 0; o < layer->out_channels; ++o, w += fan_in) {
+            const int32_t sum = dot(self->patch, w, fan_in);
+            if (part == 0 || sum > sums[o]) sums[o] = sum;
           }
-        } else {
-          sum = sum_at(layer, in, weights, o, y, x);
         }
-        sum += product->bias[o];
+      }
+      for (o = 0; o < layer->out_channels; ++o, ++out) {
+        const int32_t sum = sums[o] + product->bias[o];
         if (layer->signed_out) {
-          *(int8_t *)at = (int8_t)rescale_signed(sum, product->multiplier[o], product->shift[o], 127u);
+          *(int8_t *)out = (int8_t)rescale_signed(sum, product->multiplier[o], product->shift[o], 127u);
         } else {
-          *at = sum <= 0 ? 0u : (uint8_t)rescale((uint32_t)sum, product->multiplier[o], product->shift[o], 255u);
+          *out = sum <= 0 ? 0u : (uint8_t)rescale((uint32_t)sum, product->multiplier[o], product->shift[o], 255u);
         }
       }
     }
@@ -128,13 +174,9 @@ static void run_means(const prefix_layer *layer, const uint8_t *in, int32_t *mea
   }
 }
 
-/* A product of a vector: its sum at one output, bias included. */
-static int32_t vector_sum(prefix_state *self, const prefix_product *product, const int32_t *in, uint32_t o) {
-  const int8_t *weights = weights_of(self, product, o);
-  int32_t sum = product->bias[o];
-  uint32_t k;
-  for (k = 0; k < product->fan_in; ++k) sum += in[k] * weights[k];
-  return sum;
+/* The sum of a product of a vector at one output, bias included. */
+static int32_t vector_sum(const prefix_product *product, const int8_t *weights, const int32_t *in, uint32_t o) {
+  return product->bias[o] + dot(in, weights + o * product->fan_in, product->fan_in);
 }
 
 #if PREFIX_HAS_SQUEEZE
@@ -146,17 +188,19 @@ static void run_squeeze_excite(prefix_state *self, const prefix_layer *layer, ui
   const uint32_t most = layer->signed_out ? 127u : 255u;
   int32_t *means = self->vectors[0];
   int32_t *squeezed = self->vectors[1];
+  const int8_t *weights = weights_of(self, squeeze);
   uint32_t i;
   uint32_t c;
   run_means(layer, x, means);
   for (i = 0; i < squeeze->outputs; ++i) {
-    const int32_t sum = vector_sum(self, squeeze, means, i);
+    const int32_t sum = vector_sum(squeeze, weights, means, i);
     squeezed[i] =
         sum <= 0 ? 0 : (int32_t)rescale((uint32_t)sum, squeeze->multiplier[i], squeeze->shift[i], 255u);
   }
+  weights = weights_of(self, excite);
   for (c = 0; c < excite->outputs; ++c) {
-    const int32_t argument =
-        rescale_signed(vector_sum(self, excite, squeezed, c), excite->multiplier[c], excite->shift[c], 127u);
+    const int32_t argument = rescale_signed(vector_sum(excite, weights, squeezed, c), excite->multiplier[c],
+                                            excite->shift[c], 127u);
     means[c] = (int32_t)rescale(prefix_gates[argument + 128], layer->gate_multiplier, layer->gate_shift,
                                 (1u << 23) - 1u);
   }
@@ -224,10 +268,11 @@ void prefix_infer(prefix_state *self) {
         break;
       case PREFIX_LINEAR: {
         const prefix_product *product = &prefix_products[layer->product];
+        const int8_t *weights = weights_of(self, product);
         uint32_t o;
         for (o = 0; o < PREFIX_CLASSES; ++o) {
-          self->logits[o] = rescale_signed(vector_sum(self, product, self->vectors[0], o), product->multiplier[o],
-                                           product->shift[o], 1u << 24);
+          self->logits[o] = rescale_signed(vector_sum(product, weights, self->vectors[0], o),
+                                           product->multiplier[o], product->shift[o], 1u << 24);
         }
         break;
       }
