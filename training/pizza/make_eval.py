@@ -1,7 +1,7 @@
 """Writes pictures of the test split and their manifest.jsonl, for `fovea evaluate`.
 
-Usage: make_eval.py --set test --n 240 --out models/eval/pizza/test --longest 96          (as committed)
-       make_eval.py --set not-a-pizza --n 60 --out models/eval/pizza/not-a-pizza --longest 96
+Usage: make_eval.py --set test --n 216 --longest 72 --quality 75 --out models/eval/pizza/test          (as committed)
+       make_eval.py --set not-a-pizza --n 54 --longest 72 --quality 75 --out models/eval/pizza/not-a-pizza
        make_eval.py --set test --n 3000 --out FOLDER        for figures; not-a-pizza and shifted likewise
 
 Every picture depends on the set and its index alone. `truth` is null where the picture shows no pizza.
@@ -21,7 +21,7 @@ from scene import first_of
 SETS = ("test", "shifted", "not-a-pizza")
 
 
-def make(out: Path, which: str, index: int, longest: int) -> dict:
+def make(out: Path, which: str, index: int, longest: int, quality: int) -> dict:
     if which == "not-a-pizza":
         number, state = first_of("test") + index, render.NOT_A_PIZZA
     else:
@@ -31,7 +31,7 @@ def make(out: Path, which: str, index: int, longest: int) -> dict:
         share = longest / max(picture.size)
         picture = picture.resize(tuple(round(side * share) for side in picture.size), Image.BOX)
     name = f"{index:04d}.webp"
-    picture.save(out / name, "WEBP", quality=80, method=6)
+    picture.save(out / name, "WEBP", quality=quality, method=6)
     return {"image": name, "truth": {"label": state} if state in LABELS else None}
 
 
@@ -40,12 +40,13 @@ def main() -> None:
     parser.add_argument("--set", dest="which", choices=SETS, required=True)
     parser.add_argument("--n", type=int, required=True)
     parser.add_argument("--longest", type=int, default=0, help="the longer side at most, in pixels")
+    parser.add_argument("--quality", type=int, default=80)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(args.workers) as pool:
-        made = [pool.submit(make, args.out, args.which, i, args.longest) for i in range(args.n)]
+        made = [pool.submit(make, args.out, args.which, i, args.longest, args.quality) for i in range(args.n)]
         lines = [json.dumps(one.result()) for one in made]
     (args.out / "manifest.jsonl").write_text("\n".join(lines) + "\n")
 
