@@ -114,9 +114,9 @@ World random_world(Random& random, std::size_t requests) {
 }
 
 /// A world at work: sends requests, lets some clients leave, and watches what must never happen.
-class Run {
+class Course {
  public:
-  Run(unsigned seed, std::size_t requests)
+  Course(unsigned seed, std::size_t requests)
       : random_(seed),
         world_(random_world(random_, requests)),
         models_(timers_, [this](const Ask& ask, std::size_t) { return behave(ask); }),
@@ -300,9 +300,9 @@ class Run {
 TEST(RouterPropertyTest, EveryRequestThatAModelCouldAnswerIsAnsweredOnceAndDegradedOnlyWhereItHasToBe) {
   for (unsigned seed = 0; seed < 400; ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
-    Run run(seed, 60);
-    run.all({}, /*clients_leave=*/seed % 2 == 1);
-    run.check();
+    Course course(seed, 60);
+    course.all({}, /*clients_leave=*/seed % 2 == 1);
+    course.check();
     if (HasFailure()) return;
   }
 }
@@ -312,9 +312,9 @@ TEST(RouterPropertyTest, EveryRequestThatAModelCouldAnswerIsAnsweredOnceAndDegra
 TEST(RouterPropertyTest, WithADeadlineToo) {
   for (unsigned seed = 1000; seed < 1400; ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
-    Run run(seed, 60);
-    run.all(kTimeout - milliseconds(1), /*clients_leave=*/false);
-    run.check();
+    Course course(seed, 60);
+    course.all(kTimeout - milliseconds(1), /*clients_leave=*/false);
+    course.check();
     if (HasFailure()) return;
   }
 }
