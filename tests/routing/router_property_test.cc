@@ -243,6 +243,8 @@ class Course {
     if (!outcome.answer) {
       EXPECT_EQ(outcome.model, "");
       if (sent.leaves && outcome.answer.error().code == ErrorCode::kCancelled) return;
+      // Where a model may take much longer than it did lately, nobody can tell when to give up on another.
+      if (sent.deadline && !world_.steady) return;
       EXPECT_FALSE(could) << "a model could have answered; " << outcome.answer.error().message;
       return;
     }
@@ -308,7 +310,8 @@ TEST(RouterPropertyTest, EveryRequestThatAModelCouldAnswerIsAnsweredOnceAndDegra
 }
 
 // Timeouts are longer than the deadline, so that only asking a second model beside the first one saves the
-// request. Twenty times what the slowest model takes is enough for all three, one after the other.
+// request. Where each model always takes about the same, eight times what the slowest takes is enough for all
+// three.
 TEST(RouterPropertyTest, WithADeadlineToo) {
   for (unsigned seed = 1000; seed < 1400; ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
