@@ -80,9 +80,10 @@ void Execution::finish_empty() {
       const auto breaker = core_->find(model)->breaker.snapshot(core_->timers.now());
       soonest = std::min(soonest.value_or(breaker.opens_for), breaker.opens_for);
     }
-    if (soonest)
-      outcome_.retry_after_s = static_cast<int>(
-          std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(*soonest).count()));
+    if (soonest) {
+      const std::int64_t seconds = std::chrono::ceil<std::chrono::seconds>(*soonest).count();
+      outcome_.retry_after_s = static_cast<int>(std::max<std::int64_t>(1, seconds));
+    }
     return finish_with(Error{ErrorCode::kUnavailable, fmt::format("no model may be asked now{}", remarks_)});
   }
   // Waiting helps where a model was merely busy; otherwise the first one's error stands for all.

@@ -18,7 +18,7 @@ Result<ModelHealth*> find(const Core& core, const std::string& model) {
 
 }  // namespace
 
-Router::Router(Policy policy, ModelCall& models, Timers& timers, BreakerListener changed)
+Router::Router(Policy policy, ModelCall& models, Timers& timers, const BreakerListener& changed)
     : core_(std::make_shared<Core>(std::move(policy), models, timers)) {
   const TimePoint now = timers.now();
   for (const auto& [name, model] : core_->policy.models) {

@@ -68,7 +68,7 @@ class Router {
   using BreakerListener = std::function<void(const std::string& model, const CircuitBreaker::Change& change)>;
 
   /// `models` and `timers` must outlive the router and every call that is under way.
-  Router(Policy policy, ModelCall& models, Timers& timers, BreakerListener changed = {});
+  Router(Policy policy, ModelCall& models, Timers& timers, const BreakerListener& changed = {});
   /// Ends what is under way with kUnavailable, and waits for the callbacks that run. Not to be called by one.
   ~Router();
   Router(const Router&) = delete;

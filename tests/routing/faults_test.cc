@@ -16,10 +16,10 @@ using test::SimulatedTimers;
 class FaultsTest : public ::testing::Test {
  protected:
   /// Asks a model through the faults; what came, and when.
-  std::optional<Result<Answer>> ask(FaultyModels& models, const std::string& model = "m",
+  std::optional<Result<Answer>> ask(FaultyModels& faulty, const std::string& model = "m",
                                     std::stop_token stop = {}) {
     auto came = std::make_shared<std::optional<Result<Answer>>>();
-    models.ask({.model = model, .stop = std::move(stop)}, [came, this](Result<Answer> answer) {
+    faulty.ask({.model = model, .stop = std::move(stop)}, [came, this](Result<Answer> answer) {
       EXPECT_FALSE(*came) << "answered twice";
       *came = std::move(answer);
       at = timers.now();
