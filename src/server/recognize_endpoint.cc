@@ -9,6 +9,7 @@
 #include <chrono>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -238,26 +239,30 @@ class Progressive {
   }
   void end(const recognize::Recognition& last) {
     ended_ = true;
-    if (!stream_ && !last.ok()) return answer_(response_of(answer_.head(), last));
-    begin();
-    send("answer", last);
-    stream_->finish(notes_of(last));
+    if (!stream_ && !last.ok()) {
+      (*answer_)(response_of(answer_->head(), last));
+    } else {
+      begin();
+      send("answer", last);
+      stream_->finish(notes_of(last));
+    }
+    answer_.reset();  // the request is over, however long the backend keeps the callback
   }
 
  private:
   void begin() {
     if (stream_) return;
     stream_ = std::make_shared<BodyStream>(capacity_);
-    answer_({.status = 200,
-             .content_type = "text/event-stream; charset=utf-8",
-             .headers = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}},
-             .stream = stream_});
+    (*answer_)({.status = 200,
+                .content_type = "text/event-stream; charset=utf-8",
+                .headers = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}},
+                .stream = stream_});
   }
   void send(std::string_view event, const recognize::Recognition& recognition) {
     stream_->write(fmt::format("event: {}\ndata: {}\n\n", event, compact_json(recognition.to_json())));
   }
 
-  Answering answer_;
+  std::optional<Answering> answer_;  // until the last event
   const std::size_t capacity_;
   std::shared_ptr<BodyStream> stream_;
   bool ended_ = false;

@@ -62,9 +62,37 @@ TEST_F(ParametersTest, AreTheUsualOnesWhenLeftOut) {
   EXPECT_FALSE(questions[0].deadline);
 }
 
+TEST_F(ParametersTest, EndpointsOfThePizzaPairAskForItsTaskAndModels) {
+  using recognize::ModelRole;
+  const std::vector<std::pair<std::string, ModelRole>> endpoints{{"/predict", ModelRole::kAny},
+                                                                 {"/predict/standard", ModelRole::kFast},
+                                                                 {"/predict/spatial", ModelRole::kAccurate},
+                                                                 {"/classify", ModelRole::kAny}};
+  for (const auto& [path, role] : endpoints) {
+    EXPECT_EQ(post(path + "?mode=edge", "x").status, 200) << path;
+    const auto asked = backend_.questions().back();
+    EXPECT_EQ(asked.task, "pizza") << path;
+    EXPECT_EQ(asked.role, role) << path;
+    EXPECT_EQ(asked.mode, "edge") << path;
+  }
+  EXPECT_EQ(ask(make_request("GET", "/predict/standard", "")).status, 405);
+}
+
+TEST_F(ParametersTest, AProgressiveAnswerIsAStreamOfEvents) {
+  const auto answer = post("/recognize?mode=progressive&model=fake&key=bench-7", "x");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_THAT(answer.header("content-type"), HasSubstr("text/event-stream"));
+  EXPECT_TRUE(answer.body.starts_with("event: answer\ndata: {\"request_id\"")) << answer.body;
+  const auto asked = backend_.questions().back();
+  EXPECT_EQ(asked.model, "fake");
+  EXPECT_EQ(asked.key, "bench-7");
+  ASSERT_TRUE(asked.on_preview);
+  expect_problem(post("/recognize?mode=progressive", "BAD"), 422, "invalid_image");
+}
+
 TEST_F(ParametersTest, AreRefusedByNameWhenTheyAreNone) {
   for (const std::string parameter :
-       {"mode=progressive", "mode=", "priority=urgent", "cache=yes", "deadline_ms=0", "deadline_ms=-5",
+       {"mode=slow", "mode=", "priority=urgent", "cache=yes", "deadline_ms=0", "deadline_ms=-5",
         "deadline_ms=soon", "deadline_ms=1.5", "deadline_ms=99999999999999999999",
         "deadline_ms=", "deadline_ms=5&deadline_ms=5", "mode=fast&mode=fast"}) {
     const auto refused = post("/recognize?" + parameter, "x");
