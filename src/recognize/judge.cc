@@ -32,6 +32,10 @@ void settle(const tasks::Task& task, catalog::Catalog* catalogue, reviews::Revie
             std::span<const std::byte> bytes, Recognition& recognition) {
   if (!recognition.ok()) return;
   judge(task, catalogue, recognition);
+  if (task.kind == tasks::Kind::kLabels) {
+    recognition.unsure = !recognition.confidence.is_object() ||
+                         recognition.confidence.value(tasks::kLabelField, 0.0) < task.accept;
+  }
   if (reviews == nullptr || recognition.cached) return;
   if (const auto reason = tasks::review_reason(task, recognition.confidence, recognition.checks)) {
     if (const auto added = reviews->add(recognition.to_json(), bytes, *reason))

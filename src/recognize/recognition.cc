@@ -25,6 +25,7 @@ nlohmann::ordered_json Recognition::to_json() const {
   if (ok() && !probabilities.is_null()) {
     json["predicted_class"] = fields.value(tasks::kLabelField, nlohmann::ordered_json());
     json["probabilities"] = probabilities;
+    json["unsure"] = unsure;
   }
   return json;
 }

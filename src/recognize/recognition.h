@@ -82,12 +82,14 @@ struct Recognition {
   std::optional<int> retry_after_s;            ///< with an error: seconds after which another try may do
   std::vector<tasks::Check> checks;            ///< what the task's validators say of the fields
   std::vector<catalog::Candidate> candidates;  ///< the catalogue's entries most like the fields, best first
-  std::optional<std::int64_t> review_id;       ///< set: the answer waits for a person's review
+  bool unsure = false;  ///< of tasks with labels: less sure than the task accepts; perhaps none of them
+  std::optional<std::int64_t> review_id;  ///< set: the answer waits for a person's review
 
   [[nodiscard]] bool ok() const { return !error.has_value(); }
 
   /// The object that `fovea recognize --json` prints and `POST /recognize` answers. `checks`, `candidates`,
-  /// `review_id`, and `predicted_class` with `probabilities`, are there only where there are any.
+  /// `review_id`, and `predicted_class` with
+  /// `probabilities` and `unsure`, are there only where there are any.
   [[nodiscard]] nlohmann::ordered_json to_json() const;
 };
 

@@ -169,6 +169,7 @@ TEST_F(RoutedServiceTest, ThePizzaPairsStandardModelStandsInForTheSpatialOne) {
   EXPECT_NEAR(total, 1.0, 1e-6);
   const auto json = answer.to_json();
   EXPECT_EQ(json["predicted_class"], answer.fields["label"]);
+  EXPECT_EQ(json["unsure"], answer.confidence["label"].get<double>() < 0.7);
 
   for (const std::string mode : {"fast", "high_throughput", "edge"}) {
     EXPECT_FALSE(read(request(mode, "pizza")).degraded) << mode;
