@@ -13,12 +13,16 @@
 #include "common.h"
 #include "evaluate/paired.h"
 #include "progress.h"
+#include "recognize/routed_service.h"
 #include "recognize/service.h"
 #include "registry/locate.h"
 #include "tasks/task_set.h"
 
 namespace fovea::cli {
 namespace {
+
+/// The name that --model takes for a task's default strategy over its own models.
+constexpr const char* kCascade = "cascade";
 
 struct EvaluateArguments {
   ModelOptions model;
@@ -75,6 +79,23 @@ void print_comparison(const evaluate::PairedComparison& pair) {
              pair.only_a, pair.only_b);
 }
 
+/// The model of a directory; for kCascade the task's fast and accurate models behind a router.
+Result<std::unique_ptr<recognize::Backend>> open_model(
+    const std::filesystem::path& directory, const tasks::Task& task,
+    const std::shared_ptr<const tasks::TaskSet>& known_tasks, const engine::GeneratorOptions& options) {
+  if (directory != kCascade) {
+    return recognize::Service::open({.model = directory, .generator = options, .tasks = known_tasks});
+  }
+  recognize::RoutedServiceOptions routed{.models = {}};
+  for (const std::string& name : {task.models.accurate, task.models.fast}) {
+    if (name.empty())
+      return fail(ErrorCode::kUsage, fmt::format("the task {} names no pair of models", task.name));
+    FOVEA_TRY(auto folder, registry::locate_model(name));
+    routed.models.push_back({.model = std::move(folder), .generator = options, .tasks = known_tasks});
+  }
+  return recognize::RoutedService::open(std::move(routed));
+}
+
 Result<int> run_evaluate(const EvaluateArguments& arguments) {
   FOVEA_TRY(const auto known_tasks, arguments.task.load());
   FOVEA_TRY(const tasks::Task* task, known_tasks->require(arguments.task.name, ErrorCode::kUsage));
@@ -84,13 +105,16 @@ Result<int> run_evaluate(const EvaluateArguments& arguments) {
   FOVEA_TRY(const auto examples, evaluate::read_manifest(arguments.data));
   std::vector<std::filesystem::path> directories;  // all are found before the first is measured
   for (const std::string& name : models) {
+    if (name == kCascade) {
+      directories.emplace_back(kCascade);
+      continue;
+    }
     FOVEA_TRY(directories.emplace_back(), registry::locate_model(name));
   }
   std::vector<evaluate::Evaluation> evaluations;
   bool any_failed = false;
   for (const std::filesystem::path& directory : directories) {
-    FOVEA_TRY(const auto service,
-              recognize::Service::open({.model = directory, .generator = options, .tasks = known_tasks}));
+    FOVEA_TRY(const auto service, open_model(directory, *task, known_tasks, options));
     Progress progress(examples.size());
     const auto after_each = [&](std::size_t done, const evaluate::Example&,
                                 const recognize::Recognition& answer) {
@@ -102,6 +126,7 @@ Result<int> run_evaluate(const EvaluateArguments& arguments) {
     };
     FOVEA_TRY(auto evaluation, evaluate::evaluate(*service, *task, examples, after_each));
     progress.clear();
+    if (directory == kCascade) evaluation.model = kCascade;
     any_failed = any_failed || evaluation.failed > 0;
     if (!arguments.json) {
       print_table(evaluation);

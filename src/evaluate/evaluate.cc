@@ -42,6 +42,11 @@ void compare(Evaluation& evaluation, const Example& example, const recognize::Re
       evaluation.scored.emplace_back(name, Scored{.confidence = confidence->get<double>(), .right = right});
     }
   }
+  double sureness = answer.ok() && answer.confidence.is_object() && !answer.confidence.empty() ? 1 : 0;
+  for (const auto& [name, confidence] : answer.confidence.items()) {
+    if (confidence.is_number()) sureness = std::min(sureness, confidence.get<double>());
+  }
+  evaluation.sureness.push_back(sureness);
   ++evaluation.whole.compared;
   evaluation.whole.right += all_right ? 1 : 0;
   evaluation.right.push_back(all_right);

@@ -47,6 +47,7 @@ struct Evaluation {
   std::vector<bool> right;                             ///< whole record right, for each example in order
   std::size_t failed = 0;                              ///< pictures without an answer
   std::vector<std::pair<std::string, Scored>> scored;  ///< each compared field that had a confidence
+  std::vector<double> sureness;  ///< least confidence of a field, for each example; 0 where none
   double p50_ms = 0, p95_ms = 0;
 
   /// How far the confidences of all fields are from the truth.

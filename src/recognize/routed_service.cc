@@ -12,6 +12,7 @@
 #include "cache/key.h"
 #include "image/decode.h"
 #include "image/sharpness.h"
+#include "recognize/cascade_threshold.h"
 #include "recognize/judge.h"
 
 namespace fovea::recognize {
@@ -101,7 +102,9 @@ Result<std::unique_ptr<RoutedService>> RoutedService::open(RoutedServiceOptions 
     names.push_back(opened->models().front().id);
     service->services_.push_back(std::move(opened));
   }
-  FOVEA_TRY(auto policy, routing::Policy::make(service->options_.router, *service->tasks_, names, {}));
+  FOVEA_TRY(const auto thresholds, service->stored_thresholds());
+  FOVEA_TRY(auto policy,
+            routing::Policy::make(service->options_.router, *service->tasks_, names, thresholds));
   service->models_ = std::make_unique<Models>(*service);
   routing::ModelCall* calls = service->models_.get();
   if (!service->options_.faults.empty()) {
@@ -113,6 +116,25 @@ Result<std::unique_ptr<RoutedService>> RoutedService::open(RoutedServiceOptions 
                                                        service->options_.breaker_changed);
   service->pool_ = std::make_unique<TaskPool>(kFollowingThreads);
   return service;
+}
+
+/// What `fovea calibrate` stored for the pairs that are loaded.
+Result<std::map<std::string, double>> RoutedService::stored_thresholds() const {
+  std::map<std::string, double> thresholds;
+  for (const std::string& name : tasks_->names()) {
+    const tasks::Task& task = *tasks_->find(name);
+    const Service* fast = find(task.models.fast);
+    const Service* accurate = find(task.models.accurate);
+    if (fast == nullptr || accurate == nullptr) continue;
+    FOVEA_TRY(const auto stored,
+              load_threshold(fast->folder(), {.task = name,
+                                              .task_digest = task.digest(),
+                                              .fast_version = fast->models().front().version,
+                                              .accurate = task.models.accurate,
+                                              .accurate_version = accurate->models().front().version}));
+    if (stored) thresholds[name] = *stored;
+  }
+  return thresholds;
 }
 
 // The router first, which answers everyone who waits; then the models, whose late answers nobody hears.

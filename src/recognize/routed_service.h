@@ -60,6 +60,7 @@ class RoutedService : public Backend {
   explicit RoutedService(RoutedServiceOptions options);
   [[nodiscard]] routing::RequestTraits traits_of(const Asked& asked);
   [[nodiscard]] std::optional<Error> refusal(const Request& request) const;
+  [[nodiscard]] Result<std::map<std::string, double>> stored_thresholds() const;
   [[nodiscard]] std::size_t pending() const;
   [[nodiscard]] const Service* find(std::string_view model) const;
   bool note_seen(std::span<const std::byte> bytes);

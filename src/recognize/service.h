@@ -56,6 +56,8 @@ class Service : public Backend {
   [[nodiscard]] Readiness readiness() const override;
   [[nodiscard]] nlohmann::ordered_json stats() const override;
   void drain() override { draining_ = true; }
+  /// Where the model lies.
+  [[nodiscard]] const std::filesystem::path& folder() const { return options_.model; }
   /// Requests that are with the model, running and waiting.
   [[nodiscard]] std::size_t pending() const { return pending_; }
 
