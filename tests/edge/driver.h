@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /* All of the bytes; 0 where the input ends before. */
-int io_read(void *bytes, uint32_t count);
-void io_write(const void *bytes, uint32_t count);
+int io_read(void* bytes, uint32_t count);
+void io_write(const void* bytes, uint32_t count);
 
 /* Around what is counted, where instructions can be. */
 void io_count_begin(void);
