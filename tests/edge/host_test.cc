@@ -30,13 +30,13 @@ TEST_P(HostFloatTest, ComputesWhatTheHostDoes) {
   if (!HasFatalFailure()) expect_close(outputs());
 }
 
+// Each compiles for seconds: few that have every kind of layer, odd channels and both types. The device's
+// test, which is slow, has the rest.
 INSTANTIATE_TEST_SUITE_P(Golden, HostIntegerTest,
                          testing::Values(Case{"v1", WeightType::kInt8}, Case{"se4", WeightType::kInt4},
-                                         Case{"v2-odd", WeightType::kInt8},
-                                         Case{"v1-odd", WeightType::kInt4}),
+                                         Case{"v2-odd", WeightType::kInt8}),
                          case_name);
-INSTANTIATE_TEST_SUITE_P(Golden, HostFloatTest,
-                         testing::Values(Case{"v1", WeightType::kFloat}, Case{"v2-odd", WeightType::kFloat}),
+INSTANTIATE_TEST_SUITE_P(Golden, HostFloatTest, testing::Values(Case{"v2-odd", WeightType::kFloat}),
                          case_name);
 
 }  // namespace

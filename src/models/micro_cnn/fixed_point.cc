@@ -1,6 +1,7 @@
 #include "models/micro_cnn/fixed_point.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 
 namespace fovea::models::micro_cnn {
@@ -62,8 +63,10 @@ std::uint32_t inverse_temperature(float temperature) {
 std::vector<std::int32_t> fixed_softmax(std::span<const std::int32_t> logits,
                                         std::uint32_t inverse_temperature) {
   constexpr std::uint64_t kMostDistance = (128U << 7) - 1;  // exp(-16): nothing in 2^-15
+  assert(!logits.empty());
   const std::int32_t highest = *std::ranges::max_element(logits);
   std::vector<std::uint32_t> powers;
+  powers.reserve(logits.size());
   std::uint32_t sum = 0;
   for (const std::int32_t logit : logits) {
     const auto difference = static_cast<std::uint32_t>(highest - logit);
@@ -74,9 +77,11 @@ std::vector<std::int32_t> fixed_softmax(std::span<const std::int32_t> logits,
     powers.push_back(power);
     sum += power;
   }
+  // The highest logit alone adds 2^15: the sum is not zero.
   std::vector<std::int32_t> probabilities;
+  probabilities.reserve(powers.size());
   for (const std::uint32_t power : powers) {
-    probabilities.push_back(static_cast<std::int32_t>(((power << 15) + sum / 2) / sum));
+    probabilities.push_back(static_cast<std::int32_t>(((power << 15) + sum / 2) / std::max(sum, 1U)));
   }
   return probabilities;
 }

@@ -16,6 +16,24 @@ std::int32_t to_activation(std::int32_t sum, const Rescale& factor, bool is_sign
   return sum <= 0 ? 0 : rescale(sum, factor, kMostUnsigned);
 }
 
+/// The inputs of a product, 16 bits each: all activations and means fit, and processors multiply them by
+/// eights.
+using Patch = std::vector<std::int16_t>;
+
+void narrow(std::span<const std::int32_t> from, std::int16_t* to) {
+  for (std::size_t i = 0; i < from.size(); ++i) to[i] = static_cast<std::int16_t>(from[i]);
+}
+
+/// The sums of all outputs, bias included.
+void multiply(const IntegerProduct& product, const Patch& in, Values& sums) {
+  for (std::size_t o = 0; o < product.outputs; ++o) {
+    const std::int8_t* weights = product.weights.data() + o * product.fan_in;
+    std::int32_t sum = 0;
+    for (std::size_t k = 0; k < product.fan_in; ++k) sum += std::int16_t{weights[k]} * in[k];
+    sums[o] = product.bias[o] + sum;
+  }
+}
+
 /// Calls visit(tap, input pixel) for the taps of a 3x3 kernel that lie inside the picture.
 template <class Visit>
 void for_each_tap(const Layer& layer, std::size_t row, std::size_t column, const Visit& visit) {
@@ -31,14 +49,14 @@ Values convolution(const IntegerLayer& self, std::span<const std::int32_t> in) {
   const Layer& layer = self.layer;
   const IntegerProduct& product = self.product;
   Values out(layer.out_elements());
-  std::vector<std::int32_t> patch(product.fan_in);
+  Patch patch(product.fan_in);
+  Values sums(product.outputs);
   for (std::size_t pixel = 0; pixel < layer.out_size * layer.out_size; ++pixel) {
     std::ranges::fill(patch, 0);
     for_each_tap(layer, pixel / layer.out_size, pixel % layer.out_size, [&](std::size_t tap, std::size_t at) {
-      std::copy_n(in.data() + at * layer.in_channels, layer.in_channels,
-                  patch.data() + tap * layer.in_channels);
+      narrow(in.subspan(at * layer.in_channels, layer.in_channels), patch.data() + tap * layer.in_channels);
     });
-    const Values sums = product_sums(product, patch);
+    multiply(product, patch, sums);
     for (std::size_t o = 0; o < layer.out_channels; ++o) {
       out[pixel * layer.out_channels + o] = to_activation(sums[o], product.rescale[o], self.signed_output);
     }
@@ -69,8 +87,11 @@ Values pointwise(const IntegerLayer& self, std::span<const std::int32_t> in) {
   const Layer& layer = self.layer;
   const bool logits = layer.kind == LayerKind::kLinear;
   Values out(layer.out_elements());
+  Patch patch(layer.in_channels);
+  Values sums(layer.out_channels);
   for (std::size_t pixel = 0; pixel < layer.out_size * layer.out_size; ++pixel) {
-    const Values sums = product_sums(self.product, in.subspan(pixel * layer.in_channels, layer.in_channels));
+    narrow(in.subspan(pixel * layer.in_channels, layer.in_channels), patch.data());
+    multiply(self.product, patch, sums);
     for (std::size_t o = 0; o < layer.out_channels; ++o) {
       const Rescale& factor = self.product.rescale[o];
       out[pixel * layer.out_channels + o] =
@@ -95,10 +116,13 @@ Values squeeze_excite(const IntegerLayer& self, std::span<const std::int32_t> in
   }
   const std::int32_t most = self.signed_output ? kMostSigned : kMostUnsigned;
   Values out(in.size());
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    const std::int32_t magnitude = in[i] < 0 ? -in[i] : in[i];
-    const std::int32_t scaled = std::min((magnitude * factors[i % channels] + (1 << 15)) >> 16, most);
-    out[i] = in[i] < 0 ? -scaled : scaled;
+  for (std::size_t i = 0; i < in.size(); i += channels) {
+    for (std::size_t c = 0; c < channels; ++c) {
+      const std::int32_t value = in[i + c];
+      const std::int32_t magnitude = value < 0 ? -value : value;
+      const std::int32_t scaled = std::min((magnitude * factors[c] + (1 << 15)) >> 16, most);
+      out[i + c] = value < 0 ? -scaled : scaled;
+    }
   }
   return out;
 }
@@ -119,19 +143,18 @@ Values max_pool(const Layer& layer, std::span<const std::int32_t> in) {
 }  // namespace
 
 std::vector<std::int32_t> product_sums(const IntegerProduct& product, std::span<const std::int32_t> in) {
-  Values sums(product.bias);
-  for (std::size_t o = 0; o < product.outputs; ++o) {
-    const std::int8_t* weights = product.weights.data() + o * product.fan_in;
-    std::int32_t sum = 0;
-    for (std::size_t k = 0; k < product.fan_in; ++k) sum += in[k] * weights[k];
-    sums[o] += sum;
-  }
+  Patch patch(product.fan_in);
+  narrow(in, patch.data());
+  Values sums(product.outputs);
+  multiply(product, patch, sums);
   return sums;
 }
 
 std::vector<std::int32_t> channel_means(std::span<const std::int32_t> in, std::size_t channels) {
   Values sums(channels, 0);
-  for (std::size_t i = 0; i < in.size(); ++i) sums[i % channels] += in[i];
+  for (std::size_t i = 0; i < in.size(); i += channels) {
+    for (std::size_t c = 0; c < channels; ++c) sums[c] += in[i + c];
+  }
   for (std::int32_t& sum : sums) sum = rounded_mean(sum, static_cast<std::int32_t>(in.size() / channels));
   return sums;
 }
