@@ -18,6 +18,7 @@ WHAT = {
     "pizza-micro-se4": "MicroPizzaNet V1 with squeeze-and-excite, reduction 4",
     "pizza-micro-se8": "MicroPizzaNet V1 with squeeze-and-excite, reduction 8",
     "pizza-micro-3block": "MicroPizzaNet V1 with a third block",
+    "pizza-micro-wide": "MicroPizzaNet with twice the channels and a third block",
 }
 
 
@@ -44,7 +45,7 @@ def layers(network: MicroPizzaNet) -> list[str]:
 
 def card(name: str, network: MicroPizzaNet, found: dict) -> str:
     test, shifted = found["test"], found["shifted"]
-    what = WHAT.get(name, "the widest network of the family's search")
+    what = WHAT[name]
     rows = [
         "---", "license: apache-2.0", "pipeline_tag: image-classification", "---", f"# {name}", "",
         f"{what}. Says in which state a pizza is, seen from above. Trained from scratch on **synthetic** pictures, drawn from a seed; it has",

@@ -28,8 +28,8 @@ ACCEPT = 0.7  # tasks/pizza.toml
 GROUPS = 8  # of a batch; each is mirrored, turned and moved as one, which costs a copy and nothing else
 
 
-def augmented(x: Tensor, random: torch.Generator) -> Tensor:
-    """A fresh copy of a batch: mirrored, turned by quarters and moved by whole pixels, in other light, with noise."""
+def augmented(x: Tensor, random: torch.Generator, jitter: float = 1.0) -> Tensor:
+    """A fresh copy of a batch: mirrored, turned by quarters and moved by whole pixels; `jitter` scales other light and noise."""
     device, parts = x.device, []
     for part in x.chunk(GROUPS):
         flip, turn, down, right = (int(v) for v in torch.randint(0, 420, (4,)))
@@ -38,15 +38,15 @@ def augmented(x: Tensor, random: torch.Generator) -> Tensor:
         parts.append(part[:, :, down % 7 :, right % 7 :][:, :, :IMAGE_SIZE, :IMAGE_SIZE])
     x = torch.cat(parts)
 
-    def uniform(low: float, high: float, *shape: int) -> Tensor:
-        return torch.rand(shape, generator=random, device=device) * (high - low) + low
+    def about(centre: float, reach: float, *shape: int) -> Tensor:
+        return centre + (torch.rand(shape, generator=random, device=device) * 2 - 1) * (reach * jitter)
 
     n = len(x)
-    contrast = uniform(0.94, 1.06, n, 1, 1, 1)
-    gain = uniform(0.92, 1.08, n, 1, 1, 1) * uniform(0.97, 1.03, n, 3, 1, 1)
-    x = torch.addcmul((gain - 1 + uniform(-0.04, 0.04, n, 1, 1, 1)) * contrast, x, gain * contrast)
+    contrast = about(1, 0.06, n, 1, 1, 1)
+    gain = about(1, 0.08, n, 1, 1, 1) * about(1, 0.03, n, 3, 1, 1)
+    x = torch.addcmul((gain - 1 + about(0, 0.04, n, 1, 1, 1)) * contrast, x, gain * contrast)
     at = int(torch.randint(0, NOISE, (1,)))
-    x.addcmul_(_noise(device)[at : at + x.numel()].view(x.shape), uniform(0, 0.03, n, 1, 1, 1))
+    x.addcmul_(_noise(device)[at : at + x.numel()].view(x.shape), about(0, 0.03, n, 1, 1, 1))
     return x.clamp_(-1, 127 / 128)
 
 
@@ -68,10 +68,17 @@ def answers(network: MicroPizzaNet, pixels: Tensor, batch: int = 512) -> Tensor:
         return torch.cat([network(to_float(part.to(device))).cpu() for part in pixels.split(batch)])
 
 
-def loss_of(logits: Tensor, labels: Tensor, smoothing: float, outliers: float) -> Tensor:
-    """Cross entropy of the pizzas; what is none should look like nothing in particular (Hendrycks et al. 2019)."""
+SOFTNESS = 2.0  # of a teacher's answers
+
+
+def loss_of(logits: Tensor, labels: Tensor, smoothing: float, outliers: float, taught: Tensor | None = None) -> Tensor:
+    """Cross entropy of the pizzas; what is none should look like nothing in particular (Hendrycks et al. 2019). Where a
+    teacher's logits are given, seven tenths of it are to answer as softly as the teacher (Hinton et al. 2015)."""
     pizza = labels >= 0
     loss = F.cross_entropy(logits[pizza], labels[pizza], label_smoothing=smoothing)
+    if taught is not None:
+        soft = F.softmax(taught[pizza] / SOFTNESS, 1)
+        loss = 0.3 * loss - 0.7 * SOFTNESS**2 * (soft * F.log_softmax(logits[pizza] / SOFTNESS, 1)).sum(1).mean()
     if outliers > 0 and not bool(pizza.all()):
         loss = loss - outliers * F.log_softmax(logits[~pizza], 1).mean()
     return loss
@@ -94,6 +101,7 @@ def fit(network: MicroPizzaNet, train: Split, val: Split, args: argparse.Namespa
     """One cycle of AdamW; the last weights are the result."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device, memory_format=torch.channels_last)
+    teacher = export.load(args.teacher).to(device, memory_format=torch.channels_last) if args.teacher else None
     random = torch.Generator(device=device).manual_seed(args.seed)
     shuffle = torch.Generator().manual_seed(args.seed)
     pixels, labels = train.pixels.permute(0, 3, 1, 2).contiguous().to(device), train.labels.to(device)
@@ -111,10 +119,12 @@ def fit(network: MicroPizzaNet, train: Split, val: Split, args: argparse.Namespa
         total, right, seen = 0.0, 0, 0
         for i in range(len(labels) // args.batch):
             index = order[i * args.batch : (i + 1) * args.batch].to(device)
-            x = augmented((pixels[index].float() - 128) / 128, random).contiguous(memory_format=torch.channels_last)
+            x = augmented((pixels[index].float() - 128) / 128, random, args.jitter).contiguous(memory_format=torch.channels_last)
             y = labels[index]
             logits = network(x)
-            loss = loss_of(logits, y, args.smoothing, args.outliers)
+            with torch.no_grad():
+                taught = teacher(x) if teacher else None
+            loss = loss_of(logits, y, args.smoothing, args.outliers, taught)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -155,6 +165,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--decay", type=float, default=1e-4)
     parser.add_argument("--smoothing", type=float, default=0.0)
     parser.add_argument("--outliers", type=float, default=0.1, help="weight of what is not a pizza")
+    parser.add_argument("--teacher", type=Path, metavar="DIR", help="a larger trained model to learn from as well")
+    parser.add_argument("--jitter", type=float, default=1.0, help="how much other light and noise")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--every", type=int, default=5)
