@@ -4,7 +4,7 @@ Usage: make_eval.py --set test --n 216 --longest 72 --quality 75 --out models/ev
        make_eval.py --set not-a-pizza --n 54 --longest 72 --quality 75 --out models/eval/pizza/not-a-pizza
        make_eval.py --set test --n 3000 --out FOLDER        for figures; not-a-pizza and shifted likewise
 
-Every picture depends on the set and its index alone. `truth` is null where the picture shows no pizza.
+Every picture depends on the set and its index alone. The label is null where the picture shows no pizza.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def make(out: Path, which: str, index: int, longest: int, quality: int) -> dict:
         picture = picture.resize(tuple(round(side * share) for side in picture.size), Image.BOX)
     name = f"{index:04d}.webp"
     picture.save(out / name, "WEBP", quality=quality, method=6)
-    return {"image": name, "truth": {"label": state} if state in LABELS else None}
+    return {"image": name, "truth": {"label": state if state in LABELS else None}}
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ def main() -> None:
         suffix, kind, options = FORMATS[i % len(FORMATS)]
         stem = state if state in LABELS else f"{state}-{i + 1 - len(LABELS)}"
         render.photo(first_of("test") + number, state).save(args.out / f"{stem}.{suffix}", kind, **options)
-        lines.append(json.dumps({"image": f"{stem}.{suffix}", "truth": {"label": state} if state in LABELS else None}))
+        lines.append(json.dumps({"image": f"{stem}.{suffix}", "truth": {"label": state if state in LABELS else None}}))
     (args.out / "manifest.jsonl").write_text("\n".join(lines) + "\n")
 
 
