@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Puts a trained run into models/: weights, configs, and a model card written from the run's figures.
 
 Usage: card.py --run build/pizza-runs/v1 --out models/pizza-micro-v1

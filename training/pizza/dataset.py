@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Draws the splits as the network sees them, in shards that a rerun keeps, and checks that no scene stands on two sides.
 
 Usage: dataset.py --out build/pizza [--workers 2] [--scenes train=2000 …]

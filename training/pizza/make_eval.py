@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Writes pictures of the test split and their manifest.jsonl, for `fovea evaluate`.
 
 Usage: make_eval.py --set test --n 216 --longest 72 --quality 75 --out models/eval/pizza/test          (as committed)

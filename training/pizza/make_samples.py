@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Writes one sample a class, and two that are no pizza, in the formats that the program reads.
 
 Usage: make_samples.py --scenes 3 8 … (one a class, of the test split) --other 5 9 --out models/samples/pizza

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Everything that made models/pizza-micro-*: draws the splits, trains the family, searches shapes, writes the cards, the committed
-# evaluation pictures and the samples. usage: training/pizza/run.sh DATA RUNS (folders), from the root of the source tree
+# Makes models/pizza-micro-* from nothing: draws the splits, trains the family, searches shapes, writes the cards, the committed
+# evaluation pictures and the samples. usage: training/pizza/run.sh DATA RUNS (folders), from the root of the source tree.
+# Shipped weights come from these lines; a rerun repeats in distribution, and to the bit only with the same PyTorch.
 set -euo pipefail
 export PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1
 data=$1 runs=$2
@@ -9,7 +10,12 @@ python=${PYTHON:-python3}
 mkdir -p "$runs"
 "$python" $here/dataset.py --out "$data" --workers "${WORKERS:-2}" | tee "$runs/dataset.log"
 train() { "$python" $here/train.py --data "$data" --out "$runs/$1" "${@:2}"; }
-@@TRAIN@@
+train wide --shape '{"stem": 16, "blocks": [32, 64]}' --epochs 40 --rate 0.01 --outliers 0.1
+train v1 --variant v1 --epochs 60 --rate 0.02 --outliers 0.03
+train 3block --variant 3block --epochs 40 --rate 0.015 --outliers 0.03
+train v2 --variant v2 --epochs 50 --rate 0.01 --outliers 0.03
+train se4 --variant se4 --epochs 40 --rate 0.02 --outliers 0.03
+train se8 --variant se8 --epochs 40 --rate 0.02 --outliers 0.03
 for part in 0 1; do
   "$python" $here/search.py --data "$data" --out "$runs/search" --part "$part/2"
 done
@@ -18,4 +24,6 @@ cp "$runs/search/frontier.svg" "$runs/search/search.json" $here/
 for model in v1 v2 se4 se8 3block wide; do
   "$python" $here/card.py --run "$runs/$model" --out "models/pizza-micro-$model"
 done
-@@EVAL@@
+"$python" $here/make_eval.py --set test --n 216 --longest 72 --quality 75 --out models/eval/pizza/test
+"$python" $here/make_eval.py --set not-a-pizza --n 54 --longest 72 --quality 75 --out models/eval/pizza/not-a-pizza
+"$python" $here/make_samples.py --scenes 0 6 8 2 4 7 --other 3 10 --out models/samples/pizza

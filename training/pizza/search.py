@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Trains many shapes briefly, all on the same batches, and draws the frontier of accuracy against cost.
 
 Usage: search.py --data build/pizza --out build/pizza-runs/search [--epochs 10] [--scenes 1000] [--part 0/2]

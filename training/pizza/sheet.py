@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Draws a contact sheet: a row a state (and one of what is not a pizza), a column a scene.
 
 Usage: sheet.py --split val --n 10 --out sheet.png [--small]   (--small: as the network sees them)

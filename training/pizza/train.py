@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Trains one micro CNN on the drawn splits; chooses by the val split, fits the temperature on calibration, reports test.
 
 Usage: train.py --data build/pizza --variant v1 --out build/pizza-runs/v1 [--epochs 60]
