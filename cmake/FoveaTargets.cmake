@@ -26,11 +26,8 @@ function(fovea_test name)
     list(APPEND ARG_LABELS fast)
   endif()
   add_executable(${name} ${ARG_SOURCES})
-  target_link_libraries(${name} PRIVATE fovea_flags ${ARG_DEPS} GTest::gmock GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE fovea_flags ${ARG_DEPS} fovea_test_paths GTest::gmock GTest::gtest_main)
   target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests")
-  target_compile_definitions(${name} PRIVATE
-    FOVEA_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data" FOVEA_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
-    FOVEA_BINARY_DIR="${CMAKE_BINARY_DIR}")
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests/bin")
   if("fast" IN_LIST ARG_LABELS AND NOT "release_only" IN_LIST ARG_LABELS)
     add_dependencies(fast_tests ${name})

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "support/golden.h"
+#include "support/paths.h"
 #include "support/temporary_folder.h"
 
 namespace fovea::cli {
@@ -25,7 +26,7 @@ struct Streams {
 /// Starts the program; the arguments and the environment are made before the fork.
 pid_t start(const std::vector<std::string>& arguments, const Environment& environment,
             const Streams& streams) {
-  std::vector<std::string> texts{std::string(FOVEA_BINARY_DIR) + "/fovea"};
+  std::vector<std::string> texts{test::build_folder().string() + "/fovea"};
   texts.insert(texts.end(), arguments.begin(), arguments.end());
   Environment variables = environment;
   // No model of this machine's user is found by name.

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/program.h"
+#include "support/paths.h"
 #include "support/temporary_folder.h"
 
 namespace fovea::cli {
@@ -168,8 +169,8 @@ class ShippedModelTest : public testing::Test {
       GTEST_SKIP() << "models/card-reader-s is not in this tree";
     }
   }
-  const fs::path model_ = fs::path(FOVEA_SOURCE_DIR) / "models/card-reader-s";
-  const fs::path samples_ = fs::path(FOVEA_SOURCE_DIR) / "models/samples/trading-card";
+  const fs::path model_ = test::source_folder() / "models/card-reader-s";
+  const fs::path samples_ = test::source_folder() / "models/samples/trading-card";
 };
 
 TEST_F(ShippedModelTest, ReadsItsSamples) {
@@ -199,7 +200,8 @@ TEST_F(ShippedModelTest, PrintsATableForPeople) {
 }
 
 TEST_F(ShippedModelTest, IsFoundByNameFromABuildInsideTheTree) {
-  if (!std::string(FOVEA_BINARY_DIR).starts_with(FOVEA_SOURCE_DIR)) GTEST_SKIP() << "built outside the tree";
+  if (!test::build_folder().string().starts_with(test::source_folder().string()))
+    GTEST_SKIP() << "built outside the tree";
   const auto done = run({"tokenize", "--model", "card-reader-s", "--json"}, {.input = "x"});
   EXPECT_EQ(done.exit_code, 0) << done.err;
 }

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/temporary_folder.h"
+#include "support/paths.h"
 
 namespace fovea::config {
 namespace {
@@ -252,7 +253,7 @@ TEST(ConfigTest, TellsWhichChangesTakeARestart) {
 }
 
 TEST(ConfigTest, TheExampleInTheRepositoryHoldsTheDefaults) {
-  const auto example = read_config(std::string(FOVEA_SOURCE_DIR) + "/docs/fovea.toml");
+  const auto example = read_config(test::source_folder().string() + "/docs/fovea.toml");
   ASSERT_TRUE(example) << example.error().message;
   EXPECT_EQ(example->server.port, Config{}.server.port);
   EXPECT_EQ(example->limits.max_connections, Config{}.limits.max_connections);

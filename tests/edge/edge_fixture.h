@@ -19,6 +19,7 @@
 #include "support/checkpoint_copy.h"
 #include "support/child_process.h"
 #include "support/micro_cnn.h"
+#include "support/paths.h"
 
 namespace fovea::edge {
 
@@ -71,7 +72,7 @@ class EdgeTest : public testing::TestWithParam<Case> {
 
   test::TemporaryFolder folder_;
   std::filesystem::path export_ = folder_.path() / "export";
-  std::filesystem::path sources_ = std::filesystem::path(FOVEA_SOURCE_DIR) / "tests/edge";
+  std::filesystem::path sources_ = test::source_folder() / "tests/edge";
   std::unique_ptr<const micro::Model> model_;
   nlohmann::ordered_json report_;
   std::vector<Frame> frames_ = test_frames();

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "grammar/vocabulary.h"
+#include "support/paths.h"
 #include "synth/tokenizer.h"
 #include "text/tokenizer.h"
 
@@ -23,8 +24,8 @@ inline Vocabulary make_vocabulary(Result<text::Tokenizer> tokenizer, const std::
 
 /// The shipped card reader's 320 ids, with whole pieces of an answer among them.
 inline const Vocabulary& card_vocabulary() {
-  static const Vocabulary vocabulary =
-      make_vocabulary(text::Tokenizer::load(FOVEA_SOURCE_DIR "/models/card-reader-s"), "<end_of_utterance>");
+  static const Vocabulary vocabulary = make_vocabulary(
+      text::Tokenizer::load(fovea::test::source_folder() / "models/card-reader-s"), "<end_of_utterance>");
   return vocabulary;
 }
 

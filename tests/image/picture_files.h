@@ -14,11 +14,12 @@
 
 #include "image/decode.h"
 #include "image/image.h"
+#include "support/paths.h"
 
 namespace fovea::image {
 
 inline std::filesystem::path test_data(const std::string& name) {
-  return std::filesystem::path(FOVEA_TEST_DATA) / name;
+  return test::data_folder() / name;
 }
 
 inline std::vector<std::byte> read_bytes(const std::filesystem::path& path) {

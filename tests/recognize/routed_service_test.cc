@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "support/micro_cnn.h"
+#include "support/paths.h"
 #include "support/temporary_folder.h"
 
 namespace fovea::recognize {
@@ -26,7 +27,7 @@ using testing::HasSubstr;
 /// model.
 class RoutedServiceTest : public testing::Test {
  protected:
-  static std::filesystem::path models() { return std::filesystem::path(FOVEA_SOURCE_DIR) / "models"; }
+  static std::filesystem::path models() { return test::source_folder() / "models"; }
 
   void SetUp() override {
     std::filesystem::copy(test::micro_cnn_folder("v1"), folder_.path() / "pizza-micro-v1");

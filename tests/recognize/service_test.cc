@@ -9,6 +9,7 @@
 #include <set>
 
 #include "support/checkpoint_copy.h"
+#include "support/paths.h"
 #include "support/temporary_folder.h"
 
 namespace fovea::recognize {
@@ -112,8 +113,7 @@ TEST_F(ServiceTest, EveryBadPictureHasItsError) {
   expect_error(recognize(no_pixels), ErrorCode::kInvalidImage, "");
 
   const std::string large =
-      read_file(std::filesystem::path(FOVEA_TEST_DATA) / "golden/smolvlm-tiny-f32/images/0_300x420_RGB.png")
-          .value();
+      read_file(test::data_folder() / "golden/smolvlm-tiny-f32/images/0_300x420_RGB.png").value();
   std::string huge = large;
   huge[18] = huge[22] = '\x4E';  // 20,000 x 20,000 or so, as the header says
   expect_error(recognize(huge), ErrorCode::kTooLarge, "");
@@ -153,7 +153,7 @@ TEST(ServiceOpenTest, ADamagedCheckpointIsNotOpened) {
 /// A shipped reader, which knows the task, over caches that memory alone holds.
 class CardServiceTest : public testing::Test {
  protected:
-  static std::filesystem::path models() { return std::filesystem::path(FOVEA_SOURCE_DIR) / "models"; }
+  static std::filesystem::path models() { return test::source_folder() / "models"; }
 
   void SetUp() override {
     ServiceOptions options{.model = models() / "card-reader-s"};
@@ -291,8 +291,7 @@ TEST_F(CardServiceTest, ALabelsTaskGivesProbabilitiesThatAddUpToOne) {
 
 TEST_F(CardServiceTest, WhatCannotBeReadIsNullWithLowConfidence) {
   const std::string blank =
-      read_file(std::filesystem::path(FOVEA_TEST_DATA) / "golden/smolvlm-tiny-f32/images/2_90x70_RGBA.png")
-          .value();
+      read_file(test::data_folder() / "golden/smolvlm-tiny-f32/images/2_90x70_RGBA.png").value();
   const Recognition answer = read(blank);
   ASSERT_TRUE(answer.ok()) << answer.error->message;
   EXPECT_TRUE(answer.fields["name"].is_null()) << answer.fields["name"];
@@ -307,8 +306,7 @@ TEST_F(CardServiceTest, ADoubtfulReadingWaitsForAPerson) {
   open(options);
   // A blank picture: nothing can be read, and the model cannot be sure of anything.
   const std::string blank =
-      read_file(std::filesystem::path(FOVEA_TEST_DATA) / "golden/smolvlm-tiny-f32/images/2_90x70_RGBA.png")
-          .value();
+      read_file(test::data_folder() / "golden/smolvlm-tiny-f32/images/2_90x70_RGBA.png").value();
   const Recognition answer = read(blank);
   ASSERT_TRUE(answer.ok()) << answer.error->message;
   ASSERT_TRUE(answer.review_id.has_value());

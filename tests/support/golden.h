@@ -10,13 +10,14 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "image/decode.h"
+#include "support/paths.h"
 #include "tensor/safetensors.h"
 
 namespace fovea::test {
 
 /// The folder of reference outputs of that name.
 inline std::filesystem::path golden_folder(const std::string& name) {
-  return std::filesystem::path(FOVEA_TEST_DATA) / "golden" / name;
+  return data_folder() / "golden" / name;
 }
 
 /// A reference folder: its cases and their tensors. A missing or damaged one ends the test program.

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/file.h"
+#include "support/paths.h"
 #include "tasks/check.h"
 #include "tasks/normalise.h"
 #include "tasks/task_set.h"
@@ -57,7 +58,7 @@ fields = [
 }
 
 TEST(TaskFileTest, TheSampleOfTheDocumentationIsATaskForTheEmbeddedModels) {
-  const std::string page = read_file(std::string(FOVEA_SOURCE_DIR) + "/docs/tasks.md").value();
+  const std::string page = read_file(test::source_folder().string() + "/docs/tasks.md").value();
   const std::size_t begin = page.find("```toml\n") + 8;
   const Task sample = parsed(page.substr(begin, page.find("```", begin) - begin));
   const Task& card = *builtin_tasks()->find("trading-card");
@@ -67,7 +68,7 @@ TEST(TaskFileTest, TheSampleOfTheDocumentationIsATaskForTheEmbeddedModels) {
 }
 
 TEST(TaskFileTest, TheDocumentationNamesEveryFunction) {
-  const std::string page = read_file(std::string(FOVEA_SOURCE_DIR) + "/docs/tasks.md").value();
+  const std::string page = read_file(test::source_folder().string() + "/docs/tasks.md").value();
   for (const Normaliser& normaliser : normalisers()) {
     EXPECT_THAT(page, HasSubstr(fmt::format("`{}`", normaliser.name)));
   }

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <set>
 
+#include "support/paths.h"
 #include "tasks/normalise.h"
 #include "tasks/task_set.h"
 
@@ -48,7 +49,7 @@ TEST(TaskTest, TheCardReadersPromptAndFieldsStayAsTheyWereTrained) {
 TEST(TaskTest, EveryTruthOfTheEvaluationSetsFitsTheCardTask) {
   std::size_t cards = 0;
   for (const char* set : {"clean", "camera", "other"}) {
-    std::ifstream manifest(std::string(FOVEA_SOURCE_DIR) + "/models/eval/trading-card/" + set +
+    std::ifstream manifest(test::source_folder().string() + "/models/eval/trading-card/" + set +
                            "/manifest.jsonl");
     for (std::string line; std::getline(manifest, line); ++cards) {
       const Json truth = Json::parse(line)["truth"];

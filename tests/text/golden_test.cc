@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/json.h"
+#include "support/paths.h"
 #include "text/tokenizer.h"
 
 namespace fovea::text {
@@ -14,7 +15,7 @@ namespace {
 
 class GoldenTokenizer : public testing::TestWithParam<const char*> {
  protected:
-  std::filesystem::path directory_ = std::filesystem::path(FOVEA_TEST_DATA) / "golden" / GetParam();
+  std::filesystem::path directory_ = test::data_folder() / "golden" / GetParam();
 };
 
 TEST_P(GoldenTokenizer, EqualsTheReferenceInEveryCase) {

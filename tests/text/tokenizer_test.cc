@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/paths.h"
 #include "text/tiny_tokenizer.h"
 #include "text/unicode.h"
 
@@ -182,8 +183,7 @@ TEST(Tokenizer, LeavesOnlySpecialTokensOutWhenDecodingWithoutThem) {
 }
 
 TEST(Tokenizer, MayBeUsedByManyThreadsAtOnce) {
-  const Tokenizer tokenizer =
-      Tokenizer::load(std::filesystem::path(FOVEA_TEST_DATA) / "golden/qwen25vl-tiny-f32").value();
+  const Tokenizer tokenizer = Tokenizer::load(fovea::test::data_folder() / "golden/qwen25vl-tiny-f32").value();
   const std::string text = "Read the HP. 120 e\u0301 <|im_end|>\n\n return x";
   const Ids expected = tokenizer.encode(text);
   std::vector<std::thread> threads;
@@ -310,7 +310,7 @@ class RoundTrip : public testing::TestWithParam<const char*> {};
 
 TEST_P(RoundTrip, GivesTheTextBackWhereTheVocabularyHasEveryByte) {
   const std::string name = GetParam();
-  const auto folder = std::filesystem::path(FOVEA_TEST_DATA) / "golden" / name;
+  const auto folder = fovea::test::data_folder() / "golden" / name;
   const Tokenizer tokenizer = name.empty() ? build(byte_tokenizer()) : Tokenizer::load(folder).value();
   const bool nfc = name.starts_with("qwen");
   for (int byte = 0; byte < 256; ++byte) {
@@ -373,8 +373,7 @@ TEST(LongTexts, OfCombiningMarksAreNormalised) {
 
 TEST(LongTexts, OfWhitespaceAreCut) {
   for (const char* name : {"smolvlm-tiny-f32", "qwen25vl-tiny-f32"}) {
-    const Tokenizer tokenizer =
-        Tokenizer::load(std::filesystem::path(FOVEA_TEST_DATA) / "golden" / name).value();
+    const Tokenizer tokenizer = Tokenizer::load(fovea::test::data_folder() / "golden" / name).value();
     for (const char* space : {" ", "\n", "\n ", "\t", "\u3000"}) {
       std::string text;
       while (text.size() < kMegabyte / 4) text += space;
