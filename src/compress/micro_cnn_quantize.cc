@@ -32,6 +32,7 @@ struct Sample {
 
 std::vector<float> picture_floats(const std::vector<std::uint8_t>& picture) {
   std::vector<float> values;
+  values.reserve(picture.size());
   for (const std::uint8_t byte : picture) values.push_back((static_cast<float>(byte) - 128.0F) / 128.0F);
   return values;
 }
@@ -235,11 +236,13 @@ class Quantizer {
   static std::vector<float> float_means(const std::vector<float>& values, std::size_t channels) {
     std::vector<float> means(channels);
     for (std::size_t i = 0; i < values.size(); ++i) means[i % channels] += values[i];
-    for (float& mean : means) mean /= static_cast<float>(values.size() / channels);
+    const std::size_t pixels = values.size() / channels;
+    for (float& mean : means) mean /= static_cast<float>(pixels);
     return means;
   }
   static std::vector<float> scaled(const std::vector<std::int32_t>& values, double scale) {
     std::vector<float> floats;
+    floats.reserve(values.size());
     for (const std::int32_t value : values) floats.push_back(static_cast<float>(value * scale));
     return floats;
   }

@@ -30,6 +30,7 @@ void SlicedTensor::keep(std::size_t axis, const std::vector<std::size_t>& kept) 
 Result<void> write_sliced(const std::filesystem::path& path,
                           const std::map<std::string, SlicedTensor>& tensors) {
   std::vector<tensor::NamedTensor> named;
+  named.reserve(tensors.size());
   for (const auto& [name, tensor] : tensors) {
     named.push_back({.name = name,
                      .dtype = tensor::DType::kF32,

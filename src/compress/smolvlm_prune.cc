@@ -152,6 +152,7 @@ class Pruner {
 
   [[nodiscard]] Result<void> write(const std::filesystem::path& path) const {
     std::vector<tensor::NamedTensor> tensors;
+    tensors.reserve(tensors_.size());
     for (const auto& [name, tensor] : tensors_) tensors.push_back(tensor);
     // Largest first: their sizes are multiples of large powers of two, so that all are aligned.
     std::ranges::sort(tensors, [](const tensor::NamedTensor& a, const tensor::NamedTensor& b) {

@@ -1,7 +1,11 @@
+#include "routing/figures.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -59,6 +63,26 @@ TEST(BackendFiguresTest, NamesWhatItKnowsAndLeavesTheRest) {
   EXPECT_EQ(families[3].name, "fovea_cache_available");
   ASSERT_EQ(families[3].metric.size(), 1U) << "a tier that is not there is neither up nor down";
   EXPECT_EQ(families[3].metric[0].gauge.value, 0);
+}
+
+TEST(BackendFiguresTest, TellsWhichModelsTheRouterMayAsk) {
+  routing::RouterFigures figures;
+  figures.models["accurate"] = {.counts = {.calls = 9, .errors = 4},
+                                .breaker = {.state = routing::BreakerState::kOpen}};
+  figures.models["fast"] = {.counts = {.calls = 5}};
+  figures.tasks["trading-card"] = {.requests = 9, .fallbacks = 4};
+  std::map<std::string, double> values;
+  for (const auto& family : backend_figures(Json{{"router", figures.stats()}})) {
+    for (const auto& metric : family.metric) {
+      values[family.name + "/" + metric.label.at(0).value] = metric.gauge.value;
+    }
+  }
+  EXPECT_EQ(values.at("fovea_model_calls_total/accurate"), 9);
+  EXPECT_EQ(values.at("fovea_model_call_errors_total/accurate"), 4);
+  EXPECT_EQ(values.at("fovea_model_admits_calls/accurate"), 0);
+  EXPECT_EQ(values.at("fovea_model_admits_calls/fast"), 1);
+  EXPECT_EQ(values.at("fovea_routed_requests_total/trading-card"), 9);
+  EXPECT_EQ(values.at("fovea_routed_fallbacks_total/trading-card"), 4);
 }
 
 TEST(BackendFiguresTest, SurvivesWhatIsNoObject) {

@@ -41,6 +41,7 @@ std::vector<std::uint8_t> preprocess(const image::Image& image, std::size_t size
     }
     for (std::size_t x = 0; x < size; ++x) {
       const Range taken = source_range(x, side, size);
+      assert(rows.begin < rows.end && taken.begin < taken.end);  // as source_range() gives them
       const auto count = static_cast<std::uint32_t>((rows.end - rows.begin) * (taken.end - taken.begin));
       for (std::size_t c = 0; c < kRgb; ++c) {
         std::uint32_t sum = count / 2;
