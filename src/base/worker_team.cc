@@ -20,6 +20,9 @@ namespace {
 // shorter than that, so a thread looks a little before it sleeps.
 constexpr int kSpins = 2000;
 
+// In running_: workers may join the loop. The other bits count those that are inside.
+constexpr std::uint32_t kOpen = 1U << 31U;
+
 void relax() {
 #if defined(__x86_64__)
   _mm_pause();
@@ -38,6 +41,15 @@ void wait_change(const std::atomic<std::uint32_t>& value, std::uint32_t old, int
     relax();
   }
   value.wait(old, std::memory_order_acquire);
+}
+
+/// Takes part in the loop, unless it is over.
+bool join(std::atomic<std::uint32_t>& running) {
+  std::uint32_t inside = running.load(std::memory_order_acquire);
+  while ((inside & kOpen) != 0) {
+    if (running.compare_exchange_weak(inside, inside + 1, std::memory_order_acq_rel)) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -94,10 +106,12 @@ void WorkerTeam::parallel_for(std::size_t count, const std::function<void(std::s
   body_ = &body;
   count_ = count;
   next_.store(0, std::memory_order_relaxed);
-  running_.store(static_cast<std::uint32_t>(threads_.size()), std::memory_order_relaxed);
+  running_.store(kOpen, std::memory_order_release);     // nobody is inside, and nobody joins what is closed
   generation_.fetch_add(1, std::memory_order_seq_cst);  // see wait_change
   generation_.notify_all();
   drain(body, count);
+  // Whoever has not come by now is not waited for: on a busy machine it may be long in coming.
+  running_.fetch_and(~kOpen, std::memory_order_acq_rel);
   for (std::uint32_t left = running_.load(std::memory_order_acquire); left != 0;
        left = running_.load(std::memory_order_acquire)) {
     wait_change(running_, left, spins_);
@@ -117,6 +131,7 @@ void WorkerTeam::worker() {
     wait_change(generation_, seen, spins_);
     seen = generation_.load(std::memory_order_acquire);
     if (stop_.load(std::memory_order_relaxed)) return;
+    if (!join(running_)) continue;
     drain(*body_, count_);
     if (running_.fetch_sub(1, std::memory_order_seq_cst) == 1) running_.notify_all();  // see wait_change
   }

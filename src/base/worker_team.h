@@ -18,9 +18,9 @@ enum class Pinning {
   kAlways,        ///< where there are at least as many of them as the team is large
 };
 
-/// A fixed team of threads that runs one parallel loop at a time (fork, join). The caller takes part, so a
-/// team of size 1 has no threads of its own. An idle worker looks for the next loop for some tens of
-/// microseconds, about what waking it would cost, and then sleeps.
+/// A fixed team of threads that runs one parallel loop at a time (fork, join). The caller takes part, and
+/// waits for workers that have begun something, not for late ones. An idle worker looks for the next loop
+/// for some tens of microseconds, about what waking it would cost, and then sleeps.
 ///
 /// Only the team's own threads are ever bound to a core. The caller's is not the team's: threads that it
 /// starts later would inherit the binding. It finds the core that the workers leave free.
@@ -57,7 +57,7 @@ class WorkerTeam {
   std::size_t count_ = 0;                                   // likewise
   std::atomic<std::size_t> next_{0};
   std::atomic<std::uint32_t> generation_{0};
-  std::atomic<std::uint32_t> running_{0};
+  std::atomic<std::uint32_t> running_{0};  // workers inside the loop, and whether it is open to more
   std::atomic<bool> stop_{false};
 };
 

@@ -61,6 +61,17 @@ TEST_P(WorkerTeamOfSize, IsReusedThousandsOfTimesForSmallLoops) {
   EXPECT_EQ(sum.load(), 3000U * 6U);
 }
 
+TEST_P(WorkerTeamOfSize, NoWorkerEntersALoopThatIsOver) {
+  WorkerTeam team(GetParam());
+  for (std::uint32_t round = 0; round < 3000; ++round) {
+    // Gone with the round: who came late and still called the body would write into freed memory, which the
+    // sanitizers see.
+    const auto seen = std::make_unique<std::vector<std::uint32_t>>(1 + round % 5, 0);
+    team.parallel_for(seen->size(), [&seen, round](std::size_t i) { (*seen)[i] = round; });
+    EXPECT_EQ(std::ranges::count(*seen, round), static_cast<std::ptrdiff_t>(seen->size()));
+  }
+}
+
 TEST_P(WorkerTeamOfSize, WakesWorkersThatFellAsleep) {
   WorkerTeam team(GetParam());
   for (int round = 0; round < 5; ++round) {
