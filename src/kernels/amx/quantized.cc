@@ -124,8 +124,8 @@ class Products {
     block.blocks = kColumnTiles;
   }
 
-  const MatmulQuantized& product_;
   Block block_[2];
+  const MatmulQuantized& product_;
   std::size_t current_ = 0;
 };
 
