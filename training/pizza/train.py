@@ -137,6 +137,18 @@ def fit(network: MicroPizzaNet, train: Split, val: Split, args: argparse.Namespa
     return network.to("cpu", memory_format=torch.contiguous_format).eval()
 
 
+def best_start(shape: Shape, train: Split, val: Split, args: argparse.Namespace, log) -> MicroPizzaNet:
+    """The best on val of `tries` short runs from as many seeds."""
+    best, network = -1.0, MicroPizzaNet(shape)
+    for k in range(args.tries):
+        torch.manual_seed(args.seed * 1000 + k)
+        short = argparse.Namespace(**vars(args) | {"epochs": args.try_epochs, "every": args.try_epochs, "seed": args.seed * 1000 + k})
+        found = fit(MicroPizzaNet(shape), train, val, short, log)
+        if accuracy(found, val) > best:
+            best, network = accuracy(found, val), found
+    return network
+
+
 def report(network: MicroPizzaNet, data: Path) -> tuple[float, dict]:
     """The temperature, and the figures of every split that judges."""
     calibration = Split(data, "calibration", pizzas_only=True)
@@ -166,6 +178,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--decay", type=float, default=1e-4)
     parser.add_argument("--smoothing", type=float, default=0.0)
     parser.add_argument("--outliers", type=float, default=0.1, help="weight of what is not a pizza")
+    parser.add_argument("--tries", type=int, default=0, help="begin with the best of so many short runs, by val: small networks lose units to a bad start")
+    parser.add_argument("--try-epochs", type=int, default=8)
     parser.add_argument("--teacher", type=Path, metavar="DIR", help="a larger trained model to learn from as well")
     parser.add_argument("--jitter", type=float, default=1.0, help="how much other light and noise")
     parser.add_argument("--seed", type=int, default=1)
@@ -201,6 +215,8 @@ def main() -> None:
         log(f"{parameters(network.shape)} parameters, {cost(network.shape).macs} MACs, {len(train.labels)} pictures")
         if args.source:
             log(f"before: val {accuracy(network, val):.4f}")
+        if args.tries:
+            network = best_start(network.shape, train, val, args, log)
         network = fit(network, train, val, args, log)
         t, found = report(network, args.data)
         export.write(network, args.out, t)
