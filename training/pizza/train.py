@@ -29,15 +29,19 @@ ACCEPT = 0.7  # tasks/pizza.toml
 GROUPS = 8  # of a batch; each is mirrored, turned and moved as one, which costs a copy and nothing else
 
 
-def augmented(x: Tensor, random: torch.Generator, jitter: float = 1.0) -> Tensor:
-    """A fresh copy of a batch: mirrored, turned by quarters and moved by whole pixels; `jitter` scales other light and noise."""
+def augmented(x: Tensor, random: torch.Generator, jitter: float = 1.0, shift: int = 3) -> Tensor:
+    """A fresh copy of a batch: mirrored, turned by quarters and moved by up to `shift` pixels; `jitter` scales other light and noise."""
     device, parts = x.device, []
     for part in x.chunk(GROUPS):
         flip, turn, down, right = (int(v) for v in torch.randint(0, 420, (4,)))
-        part = part.flip(3) if flip % 2 else part
-        part = F.pad(torch.rot90(part, turn % 4, (2, 3)), (3, 3, 3, 3), mode="reflect")
-        parts.append(part[:, :, down % 7 :, right % 7 :][:, :, :IMAGE_SIZE, :IMAGE_SIZE])
+        part = torch.rot90(part.flip(3) if flip % 2 else part, turn % 4, (2, 3))
+        if shift:
+            part = F.pad(part, (shift, shift, shift, shift), mode="reflect")
+            part = part[:, :, down % (2 * shift + 1) :, right % (2 * shift + 1) :][:, :, :IMAGE_SIZE, :IMAGE_SIZE]
+        parts.append(part)
     x = torch.cat(parts)
+    if jitter == 0:
+        return x
 
     def about(centre: float, reach: float, *shape: int) -> Tensor:
         return centre + (torch.rand(shape, generator=random, device=device) * 2 - 1) * (reach * jitter)
@@ -164,6 +168,13 @@ def report(network: MicroPizzaNet, data: Path) -> tuple[float, dict]:
     return t, out
 
 
+def log_figures(log, name: str, found: dict) -> None:
+    f = found[name]
+    log(f"{name}: accuracy {f['accuracy']['share']:.4f} ece {f['ece']:.4f} (before {f['ece_before_temperature']:.4f}) T {found['temperature']:.3f} "
+        f"accepted {f['accepted']['share']:.3f} refused {f['not_a_pizza_refused']['share']:.3f} "
+        + " ".join(f"{label} {f['by_class'][label]['recall']['share']:.3f}" for label in LABELS))
+
+
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("build/pizza"))
@@ -222,10 +233,7 @@ def main() -> None:
         export.write(network, args.out, t)
         (args.out / "figures.json").write_text(json.dumps(found, indent=1) + "\n")
         for name in ("val", "test", "shifted"):
-            f = found[name]
-            log(f"{name}: accuracy {f['accuracy']['share']:.4f} ece {f['ece']:.4f} (before {f['ece_before_temperature']:.4f}) T {t:.3f} "
-                f"accepted {f['accepted']['share']:.3f} refused {f['not_a_pizza_refused']['share']:.3f} "
-                + " ".join(f"{label} {f['by_class'][label]['recall']['share']:.3f}" for label in LABELS))
+            log_figures(log, name, found)
 
 
 if __name__ == "__main__":
