@@ -5,7 +5,7 @@ Usage: many.py --data build/pizza --plan PLAN.jsonl --out DIR [--kept-scenes 100
 
 A line of the plan is a job: {"name": …, "variant" or "shape" or "from": …, "nets": 48, "steps": 20000} and what JOB names. The nets of
 a job differ in their seed, and in turn through its `rates`, `taught` (the teacher's share of the loss) and `outliers`; they see the
-same batches. The best of them on val and the last `kept-scenes` scenes of the train split, which none is trained on, is
+same batches. The best of them on val and the last `kept-scenes` scenes (a quarter at most) of the train split, which none is trained on, is
 judged once on test and written to DIR/NAME as train.py does; figures.json there also has every net's settings and accuracies.
 
 All nets' parameters are one matrix [nets, parameters], and their layers run as one layer of `nets` times the channels: the stem as a
@@ -143,6 +143,7 @@ class Pictures:
     def __init__(self, data: Path, kept: int, device: torch.device) -> None:
         train_split, val = train.Split(data, "train"), train.Split(data, "val")
         scenes = torch.from_numpy(train_split.scenes)
+        kept = min(kept, len(scenes.unique()) // 4)
         back = scenes >= scenes.unique()[-kept] if kept else torch.zeros(len(scenes), dtype=torch.bool)
 
         def placed(pixels: Tensor) -> Tensor:
