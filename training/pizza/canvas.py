@@ -12,7 +12,7 @@ Y, X = (a.copy() for a in np.meshgrid(_AXIS, _AXIS, indexing="ij"))
 def noise(random: np.random.Generator, cells: int, cells_y: int | None = None) -> np.ndarray:
     """Smooth noise of about unit deviation, float32 [SIDE, SIDE]; features are 2 / cells wide."""
     grid = random.standard_normal((cells_y or cells, cells)).astype(np.float32)
-    return np.asarray(Image.fromarray(grid, "F").resize((SIDE, SIDE), Image.BICUBIC))
+    return np.asarray(Image.fromarray(grid).resize((SIDE, SIDE), Image.BICUBIC))
 
 
 def step(x: np.ndarray, low: float, high: float) -> np.ndarray:

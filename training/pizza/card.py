@@ -19,7 +19,7 @@ WHAT = {
     "pizza-micro-se4": "MicroPizzaNet V1 with squeeze-and-excite, reduction 4",
     "pizza-micro-se8": "MicroPizzaNet V1 with squeeze-and-excite, reduction 8",
     "pizza-micro-3block": "MicroPizzaNet V1 with a third block",
-    "pizza-micro-wide": "MicroPizzaNet with twice the channels and a third block",
+    "pizza-micro-wide": "MicroPizzaNet with three times the channels and a third block",
 }
 
 

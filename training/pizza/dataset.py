@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Draws the splits as the network sees them, in shards that a rerun keeps, and checks that no scene stands on two sides.
 
-Usage: dataset.py --out build/pizza [--workers 2] [--scenes train=2000 …]
+Usage: dataset.py --out build/pizza [--workers 2] [--scenes train=2000 …] [--seconds 60]
+       dataset.py --out build/pizza --check
 
 OUT/SPLIT-K.npz holds pixels uint8 [n, 48, 48, 3], labels int64 [n] (-1: not a pizza), scenes int64 [n];
 OUT/manifest.jsonl has a line a picture: split, scene, label, SHA-256 of its pixels.
@@ -10,6 +11,8 @@ OUT/manifest.jsonl has a line a picture: split, scene, label, SHA-256 of its pix
 import argparse
 import hashlib
 import json
+import math
+import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -26,8 +29,11 @@ SHARD = 50  # scenes
 CLASSES = (*LABELS, render.NOT_A_PIZZA)
 
 
-def shard(out: Path, split: str, index: int, last: int) -> str:
+def shard(out: Path, split: str, index: int, last: int, until: float) -> str:
+    """Draws one shard, unless it is there or, of the train split, the time is up."""
     path = out / f"{split}-{index:04d}.npz"
+    if split == "train" and time.time() > until:
+        return ""
     if not path.exists():
         first = first_of(split)
         numbers = range(first + index * SHARD, first + min((index + 1) * SHARD, last))
@@ -87,14 +93,21 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--scenes", nargs="*", default=[], metavar="SPLIT=N")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no further shard of the train split after so many")
+    parser.add_argument("--check", action="store_true", help="draw nothing")
     args = parser.parse_args()
+    if args.check:
+        print(json.dumps(check(args.out), indent=2))
+        return
+    until = time.time() + args.seconds
     args.out.mkdir(parents=True, exist_ok=True)
     counts = SCENES | {split: int(n) for split, n in (pair.split("=") for pair in args.scenes)}
-    jobs = [(split, i, n) for split, n in counts.items() for i in range(-(-n // SHARD))]
+    jobs = [(split, i, n, until) for split, n in sorted(counts.items(), key=lambda item: item[0] == "train") for i in range(-(-n // SHARD))]
     with ProcessPoolExecutor(args.workers) as pool:
         for future in [pool.submit(shard, args.out, *job) for job in jobs]:
-            print(future.result(), flush=True)
-    if set(counts) == set(SPLITS):
+            if name := future.result():
+                print(name, flush=True)
+    if set(counts) == set(SPLITS) and math.isinf(args.seconds):
         print(json.dumps(check(args.out), indent=2))
 
 

@@ -3,7 +3,7 @@
 
 Usage: make_eval.py --set test --n 216 --longest 72 --quality 75 --out models/eval/pizza/test          (as committed)
        make_eval.py --set not-a-pizza --n 54 --longest 72 --quality 75 --out models/eval/pizza/not-a-pizza
-       make_eval.py --set test --n 3000 --out FOLDER        for figures; not-a-pizza and shifted likewise
+       make_eval.py --set test --n 3000 --out FOLDER        for figures; not-a-pizza and shifted likewise; calibration for fovea quantize and prune
 
 Every picture depends on the set and its index alone. The label is null where the picture shows no pizza.
 """
@@ -19,7 +19,7 @@ import render
 from model import LABELS
 from scene import first_of
 
-SETS = ("test", "shifted", "not-a-pizza")
+SETS = ("test", "shifted", "calibration", "not-a-pizza")
 
 
 def make(out: Path, which: str, index: int, longest: int, quality: int) -> dict:

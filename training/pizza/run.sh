@@ -10,7 +10,7 @@ python=${PYTHON:-python3}
 mkdir -p "$runs"
 "$python" $here/dataset.py --out "$data" --workers "${WORKERS:-2}" | tee "$runs/dataset.log"
 train() { "$python" $here/train.py --data "$data" --out "$runs/$1" "${@:2}"; }
-train wide --shape '{"stem": 16, "blocks": [32, 64]}' --epochs 40 --rate 0.01 --outliers 0.1
+train wide --shape '{"stem": 24, "blocks": [48, 96]}' --epochs 40 --rate 0.01 --outliers 0.15 --jitter 0.6
 train v1 --variant v1 --epochs 60 --rate 0.02 --outliers 0.03
 train 3block --variant 3block --epochs 40 --rate 0.015 --outliers 0.03
 train v2 --variant v2 --epochs 50 --rate 0.01 --outliers 0.03

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 import dataset
 import export
 import figures
+import many
 import render
 import scene
 import train
-from model import LABELS, MicroPizzaNet, Shape
+from model import LABELS, VARIANTS, MicroPizzaNet, Shape
 from preprocess import to_float
 from safetensors_io import load
 
@@ -72,6 +74,55 @@ def a_pruned_model_is_trained_on() -> None:
     network = train.fit(network, data, data, args, lambda line: None)
     assert not torch.equal(before, network.block1[0].weight)
     assert network.block1[0].weight.shape == (5, 3, 3, 3)
+
+
+def many_networks_at_once_are_each_one_network() -> None:
+    shapes = [VARIANTS["v2"], VARIANTS["se4"], Shape(stem=5, blocks=(11, 6)), Shape("inverted_residual", 3, (7, 10), (13, 22), (1, 2, 3), "relu6")]
+    labels = torch.arange(14) % 7 - 1
+    weights, shares = torch.tensor([0.0, 0.03, 0.1]), torch.tensor([0.0, 0.5, 1.0])
+    for shape in shapes:
+        networks = []
+        for seed in range(3):
+            torch.manual_seed(seed)
+            networks.append(MicroPizzaNet(shape).train())
+        together = many.Many(networks, torch.device("cpu"))
+        x, soft = torch.rand(14, 3, 48, 48) * 2 - 1, torch.randn(14, 6)
+        found = together(x, True)
+        loss = many.loss_of(found, labels, weights, shares, soft)
+        (slopes,) = torch.autograd.grad(loss, together.values)
+        expected = 0.0
+        for i, network in enumerate(networks):
+            logits = network(x)
+            assert torch.allclose(logits, found[:, i], rtol=1e-4, atol=1e-5)
+            pizza = labels >= 0
+            hard = train.loss_of(logits, labels, 0.0, 0.0)
+            softly = -(train.SOFTNESS**2) * (F.softmax(soft[pizza] / train.SOFTNESS, 1) * F.log_softmax(logits[pizza] / train.SOFTNESS, 1)).sum(1).mean()
+            one = (1 - shares[i]) * hard + shares[i] * softly + (train.loss_of(logits, labels, 0.0, float(weights[i])) - hard)
+            one.backward()
+            expected += float(one)
+            slope = torch.cat([p.grad.flatten() for p in network.parameters()])
+            assert torch.allclose(slope, slopes[i], rtol=1e-3, atol=1e-5), (slope - slopes[i]).abs().max()
+            again = together.network(i)
+            network.eval()
+            assert torch.allclose(network(x), again(x), rtol=1e-4, atol=1e-5)
+            assert torch.allclose(together(x, False)[:, i], again(x), rtol=1e-4, atol=1e-5)
+        assert abs(expected - float(loss)) < 1e-3
+
+
+def many_networks_learn() -> None:
+    data = many.Pictures.__new__(many.Pictures)
+    labels = torch.arange(140) % 7 - 1
+    data.labels = data.judged = labels
+    data.pixels = (torch.full((140, 3, 48, 48), 100) + labels[:, None, None, None] * 20).to(torch.uint8)
+    data.judging = data.pixels
+    job = many.JOB | {"variant": "v1", "nets": 3, "steps": 50, "batch": 70, "rates": [0.0, 0.02], "outliers": [0.1]}
+    found = many.Many(many.nets_of(job), torch.device("cpu"))
+    before = found.values.detach().clone()
+    steps, settings = many.fit(found, job, data, lambda line: None)
+    assert steps == 50 and [round(v, 4) for v in settings[:, 0].tolist()] == [0.0, 0.02, 0.0]
+    assert torch.equal(before[0], found.values[0]) and not torch.equal(before[1], found.values[1])
+    reached = many.accuracies(found, data.judging, labels)
+    assert reached[1] > 0.8 > reached[0], reached
 
 
 def intervals_and_calibration_are_right() -> None:

@@ -29,15 +29,19 @@ ACCEPT = 0.7  # tasks/pizza.toml
 GROUPS = 8  # of a batch; each is mirrored, turned and moved as one, which costs a copy and nothing else
 
 
-def augmented(x: Tensor, random: torch.Generator, jitter: float = 1.0) -> Tensor:
-    """A fresh copy of a batch: mirrored, turned by quarters and moved by whole pixels; `jitter` scales other light and noise."""
+def augmented(x: Tensor, random: torch.Generator, jitter: float = 1.0, shift: int = 3) -> Tensor:
+    """A fresh copy of a batch: mirrored, turned by quarters and moved by up to `shift` pixels; `jitter` scales other light and noise."""
     device, parts = x.device, []
     for part in x.chunk(GROUPS):
         flip, turn, down, right = (int(v) for v in torch.randint(0, 420, (4,)))
-        part = part.flip(3) if flip % 2 else part
-        part = F.pad(torch.rot90(part, turn % 4, (2, 3)), (3, 3, 3, 3), mode="reflect")
-        parts.append(part[:, :, down % 7 :, right % 7 :][:, :, :IMAGE_SIZE, :IMAGE_SIZE])
+        part = torch.rot90(part.flip(3) if flip % 2 else part, turn % 4, (2, 3))
+        if shift:
+            part = F.pad(part, (shift, shift, shift, shift), mode="reflect")
+            part = part[:, :, down % (2 * shift + 1) :, right % (2 * shift + 1) :][:, :, :IMAGE_SIZE, :IMAGE_SIZE]
+        parts.append(part)
     x = torch.cat(parts)
+    if jitter == 0:
+        return x
 
     def about(centre: float, reach: float, *shape: int) -> Tensor:
         return centre + (torch.rand(shape, generator=random, device=device) * 2 - 1) * (reach * jitter)
@@ -137,6 +141,18 @@ def fit(network: MicroPizzaNet, train: Split, val: Split, args: argparse.Namespa
     return network.to("cpu", memory_format=torch.contiguous_format).eval()
 
 
+def best_start(shape: Shape, train: Split, val: Split, args: argparse.Namespace, log) -> MicroPizzaNet:
+    """The best on val of `tries` short runs from as many seeds."""
+    best, network = -1.0, MicroPizzaNet(shape)
+    for k in range(args.tries):
+        torch.manual_seed(args.seed * 1000 + k)
+        short = argparse.Namespace(**vars(args) | {"epochs": args.try_epochs, "every": args.try_epochs, "seed": args.seed * 1000 + k})
+        found = fit(MicroPizzaNet(shape), train, val, short, log)
+        if accuracy(found, val) > best:
+            best, network = accuracy(found, val), found
+    return network
+
+
 def report(network: MicroPizzaNet, data: Path) -> tuple[float, dict]:
     """The temperature, and the figures of every split that judges."""
     calibration = Split(data, "calibration", pizzas_only=True)
@@ -150,6 +166,13 @@ def report(network: MicroPizzaNet, data: Path) -> tuple[float, dict]:
         top = F.softmax(answers(network, split.pixels[split.labels < 0]).double() / t, 1).max(1).values.numpy()
         out[name]["refused_by_kind"] = {k: figures.share(int((top[kinds == k] < ACCEPT).sum()), int((kinds == k).sum())) for k in np.unique(kinds)}
     return t, out
+
+
+def log_figures(log, name: str, found: dict) -> None:
+    f = found[name]
+    log(f"{name}: accuracy {f['accuracy']['share']:.4f} ece {f['ece']:.4f} (before {f['ece_before_temperature']:.4f}) T {found['temperature']:.3f} "
+        f"accepted {f['accepted']['share']:.3f} refused {f['not_a_pizza_refused']['share']:.3f} "
+        + " ".join(f"{label} {f['by_class'][label]['recall']['share']:.3f}" for label in LABELS))
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -166,6 +189,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--decay", type=float, default=1e-4)
     parser.add_argument("--smoothing", type=float, default=0.0)
     parser.add_argument("--outliers", type=float, default=0.1, help="weight of what is not a pizza")
+    parser.add_argument("--tries", type=int, default=0, help="begin with the best of so many short runs, by val: small networks lose units to a bad start")
+    parser.add_argument("--try-epochs", type=int, default=8)
     parser.add_argument("--teacher", type=Path, metavar="DIR", help="a larger trained model to learn from as well")
     parser.add_argument("--jitter", type=float, default=1.0, help="how much other light and noise")
     parser.add_argument("--seed", type=int, default=1)
@@ -201,15 +226,14 @@ def main() -> None:
         log(f"{parameters(network.shape)} parameters, {cost(network.shape).macs} MACs, {len(train.labels)} pictures")
         if args.source:
             log(f"before: val {accuracy(network, val):.4f}")
+        if args.tries:
+            network = best_start(network.shape, train, val, args, log)
         network = fit(network, train, val, args, log)
         t, found = report(network, args.data)
         export.write(network, args.out, t)
         (args.out / "figures.json").write_text(json.dumps(found, indent=1) + "\n")
         for name in ("val", "test", "shifted"):
-            f = found[name]
-            log(f"{name}: accuracy {f['accuracy']['share']:.4f} ece {f['ece']:.4f} (before {f['ece_before_temperature']:.4f}) T {t:.3f} "
-                f"accepted {f['accepted']['share']:.3f} refused {f['not_a_pizza_refused']['share']:.3f} "
-                + " ".join(f"{label} {f['by_class'][label]['recall']['share']:.3f}" for label in LABELS))
+            log_figures(log, name, found)
 
 
 if __name__ == "__main__":
