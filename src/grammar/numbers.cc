@@ -153,7 +153,7 @@ struct Digits {
 };
 
 /// Numbers without a sign, from `low` to `high`.
-std::optional<NodeId> magnitudes_between(DecimalBound low, DecimalBound high, Digits room,
+std::optional<NodeId> magnitudes_between(const DecimalBound& low, DecimalBound high, Digits room,
                                          NodeBuilder& builder) {
   const std::uint64_t largest = power_of_ten(room.integer) - 1;
   if (low.integer > largest) return std::nullopt;

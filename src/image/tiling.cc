@@ -185,7 +185,7 @@ Result<TiledImage> tile_image(const Image& picture, const TilingConfig& config, 
   result.columns = plan.columns;
   result.frames.resize(static_cast<std::size_t>(plan.frames()));
   const auto cut = [&](std::size_t i) {
-    const auto columns = static_cast<std::size_t>(plan.columns);
+    const auto columns = static_cast<std::size_t>(std::max(plan.columns, 1));  // 0 where nothing is cut
     result.frames[i] =
         crop(covered, static_cast<int>(i % columns) * tile, static_cast<int>(i / columns) * tile, tile);
   };
