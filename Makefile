@@ -9,6 +9,9 @@ PORT = 8080
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 30
 PATTERN ?=
+DATA ?=
+SHIP ?=
+CASCADE_OPTIONS ?=
 export HOST PORT FUZZ_SECONDS
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 export CTEST_PARALLEL_LEVEL ?= $(JOBS)
@@ -17,7 +20,7 @@ export CTEST_PARALLEL_LEVEL ?= $(JOBS)
 configure = cmake --preset $(1) --log-level=WARNING >/dev/null
 
 .PHONY: help run test test-all instruction-sets build asan tsan fuzz format format-check tidy shellcheck bootstrap \
-        fresh-machine peers load test-faults clean
+        fresh-machine peers load test-faults cascade-report clean
 
 help: ## this table
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +98,10 @@ load: build ## the server's figures, then 30 minutes of mixed load with faults, 
 	@scripts/bootstrap build test
 	node benchmarks/load/figures.mjs
 	node benchmarks/load/soak.mjs
+
+cascade-report: build ## accuracy against compute of fast, accurate, cascade, verify, ensemble; DATA=folder of pictures, SHIP=yes
+	@scripts/bootstrap build test
+	node benchmarks/cascade/report.mjs $(if $(DATA),--data "$(DATA)") $(if $(SHIP),--ship --docs) $(CASCADE_OPTIONS)
 
 peers: build ## fovea beside ONNX Runtime and llama.cpp on this machine: installs, builds, measures (about 15 minutes)
 	@benchmarks/peers/run
