@@ -16,6 +16,7 @@
 #include "recognize/routed_service.h"
 #include "recognize/service.h"
 #include "registry/locate.h"
+#include "routing/policy.h"
 #include "tasks/task_set.h"
 
 namespace fovea::cli {
@@ -46,6 +47,11 @@ void print_table(const evaluate::Evaluation& evaluation) {
   const auto [low, high] = evaluate::wilson_interval95(evaluation.whole);
   fmt::print("{}: {} pictures, {} without an answer\n", evaluation.model, evaluation.whole.compared,
              evaluation.failed);
+  if (evaluation.routing) {
+    fmt::print("  {:<20} {}: {}\n", "strategy", evaluation.routing->strategy, evaluation.routing->models);
+    if (evaluation.routing->escalated)
+      fmt::print("  {:<20} {:>7.2f} %\n", "escalated", 100 * *evaluation.routing->escalated);
+  }
   fmt::print("  {:<20} {:>7.2f} %   95 % interval {:.2f} to {:.2f}\n", "whole record",
              100 * evaluation.whole.rate(), 100 * low, 100 * high);
   for (const auto& [name, count] : evaluation.fields) {
@@ -96,6 +102,24 @@ Result<std::unique_ptr<recognize::Backend>> open_model(
   return recognize::RoutedService::open(std::move(routed));
 }
 
+/// The strategy that answered `pictures` pictures.
+evaluate::Routing routing_of(const recognize::RoutedService& service, const tasks::Task& task,
+                             std::size_t pictures) {
+  const routing::TaskPolicy& policy = *service.task_policy(task.name);
+  evaluate::Routing routing{.strategy = routing::strategy_name(policy.strategy), .models = policy.accurate};
+  if (policy.strategy != routing::Strategy::kCascade) {
+    routing.models += fmt::format(" alone; no threshold is stored for {} and these versions", policy.fast);
+    return routing;
+  }
+  const auto escalated = service.stats()["router"]["tasks"][task.name]["escalated"].get<double>() /
+                         static_cast<double>(pictures);
+  routing.models = fmt::format("{} where it is at least {:.4g} sure, else {}", policy.fast, policy.threshold,
+                               policy.accurate);
+  routing.threshold = policy.threshold;
+  routing.escalated = escalated;
+  return routing;
+}
+
 Result<int> run_evaluate(const EvaluateArguments& arguments) {
   FOVEA_TRY(const auto known_tasks, arguments.task.load());
   FOVEA_TRY(const tasks::Task* task, known_tasks->require(arguments.task.name, ErrorCode::kUsage));
@@ -126,7 +150,10 @@ Result<int> run_evaluate(const EvaluateArguments& arguments) {
     };
     FOVEA_TRY(auto evaluation, evaluate::evaluate(*service, *task, examples, after_each));
     progress.clear();
-    if (directory == kCascade) evaluation.model = kCascade;
+    if (const auto* routed = dynamic_cast<const recognize::RoutedService*>(service.get())) {
+      evaluation.model = kCascade;
+      evaluation.routing = routing_of(*routed, *task, evaluation.whole.compared);
+    }
     any_failed = any_failed || evaluation.failed > 0;
     if (!arguments.json) {
       print_table(evaluation);

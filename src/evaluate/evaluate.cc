@@ -88,6 +88,11 @@ nlohmann::ordered_json Evaluation::to_json() const {
   nlohmann::ordered_json json{{"model", model},           {"n", whole.compared},
                               {"accuracy", whole.rate()}, {"interval95", wilson_interval95(whole)},
                               {"fields", by_field},       {"latency_ms", {{"p50", p50_ms}, {"p95", p95_ms}}}};
+  if (routing) {
+    json["strategy"] = routing->strategy;
+    if (routing->threshold) json["threshold"] = *routing->threshold;
+    if (routing->escalated) json["escalated"] = *routing->escalated;
+  }
   if (!scored.empty()) json["calibration"] = reliability().to_json();
   return json;
 }

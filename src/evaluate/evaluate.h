@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,6 +40,14 @@ struct Count {
 /// Wilson's 95 % score interval for a rate. Source: Wilson 1927.
 std::array<double, 2> wilson_interval95(const Count& count);
 
+/// How a task's models worked together, where several were asked through a router.
+struct Routing {
+  std::string strategy = {};             ///< routing::strategy_name()
+  std::string models = {};               ///< who answers when, in words
+  std::optional<double> threshold = {};  ///< of a cascade: what is less sure goes on to the accurate model
+  std::optional<double> escalated = {};  ///< share of the pictures that did
+};
+
 /// How one model did on a data directory.
 struct Evaluation {
   std::string model;
@@ -49,6 +58,7 @@ struct Evaluation {
   std::vector<std::pair<std::string, Scored>> scored;  ///< each compared field that had a confidence
   std::vector<double> sureness;  ///< least confidence of a field, for each example; 0 where none
   double p50_ms = 0, p95_ms = 0;
+  std::optional<Routing> routing = {};
 
   /// How far the confidences of all fields are from the truth.
   [[nodiscard]] Reliability reliability() const;

@@ -343,6 +343,12 @@ nlohmann::ordered_json RoutedService::breakers() const {
   return router_->figures().breakers();
 }
 
+const routing::TaskPolicy* RoutedService::task_policy(const std::string& task) const {
+  const auto& tasks = router_->policy().tasks;
+  const auto found = tasks.find(task);
+  return found == tasks.end() ? nullptr : &found->second;
+}
+
 Result<void> RoutedService::operate(const std::string& model, ModelSwitch what, const std::string& why) {
   switch (what) {
     case ModelSwitch::kOff:

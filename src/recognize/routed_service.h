@@ -52,6 +52,8 @@ class RoutedService : public Backend {
   void drain() override;
   [[nodiscard]] nlohmann::ordered_json breakers() const override;
   Result<void> operate(const std::string& model, ModelSwitch what, const std::string& why) override;
+  /// How a task is routed; null for one that is not known. Lives as long as this.
+  [[nodiscard]] const routing::TaskPolicy* task_policy(const std::string& task) const;
 
  private:
   struct Asked;

@@ -61,6 +61,44 @@ TEST_F(EvaluateTest, OneModelIsComparedWithNone) {
   EXPECT_FALSE(json.contains("paired"));
 }
 
+TEST_F(EvaluateTest, TheCascadeNamesTheStrategyThatAnswers) {
+  const auto models = folder_.path() / "share/fovea/models";
+  std::filesystem::create_directories(models);
+  for (const char* name : {"card-reader-s", "card-reader-m"}) {
+    std::filesystem::copy(tiny_model(), models / name, std::filesystem::copy_options::recursive);
+  }
+  const Environment registry{{"XDG_DATA_HOME", (folder_.path() / "share").string()}};
+  const auto evaluated = [&](const std::string& form) {
+    std::vector<std::string> command{"evaluate", "--model", "cascade", "--data", folder_.path().string()};
+    if (!form.empty()) command.push_back(form);
+    return run(command, {.environment = registry});
+  };
+  const Json single = Json::parse(evaluated("--json").out)["results"][0];
+  EXPECT_EQ(single["model"], "cascade");
+  EXPECT_EQ(single["strategy"], "single");
+  EXPECT_FALSE(single.contains("threshold"));
+  EXPECT_THAT(evaluated("").out, HasSubstr("single: card-reader-m alone; no threshold is stored"));
+
+  const Json task = Json::parse(run({"tasks", "show", "trading-card", "--json"}).out);
+  const Json answer = Json::parse(run({"recognize", "--model", (models / "card-reader-s").string(), "--json",
+                                       (folder_.path() / "a.png").string()})
+                                      .out);
+  const Json stored{{"trading-card",
+                     {{"threshold", 1.0},
+                      {"task_digest", task["digest"]},
+                      {"fast_version", answer["model_version"]},
+                      {"accurate", "card-reader-m"},
+                      {"accurate_version", answer["model_version"]}}}};
+  ASSERT_TRUE(write_file(models / "card-reader-s/cascade.json", stored.dump()).has_value());
+  const Json cascade = Json::parse(evaluated("--json").out)["results"][0];
+  EXPECT_EQ(cascade["strategy"], "cascade");
+  EXPECT_EQ(cascade["threshold"], 1.0);
+  EXPECT_EQ(cascade["escalated"], 1.0);
+  EXPECT_THAT(evaluated("").out,
+              AllOf(HasSubstr("cascade: card-reader-s where it is at least 1 sure, else card-reader-m"),
+                    HasSubstr("escalated             100.00 %")));
+}
+
 TEST_F(EvaluateTest, PrintsATableForPeople) {
   const auto done = evaluate(tiny_model().string(), {});
   EXPECT_THAT(done.out,
