@@ -193,6 +193,80 @@ const faults = {
   },
 };
 
+/** A tally of a server with several models: an answer is compared with what the model that it names says of the picture. */
+class ModelTally extends Tally {
+  constructor() {
+    super();
+    this.degraded = 0;
+    this.rules = {};
+  }
+  judge(answer, expected) {
+    super.judge(answer, expected[answer.json?.model]);
+    if (answer.status !== 200) return;
+    this.degraded += answer.json.degraded ? 1 : 0;
+    const { rule } = answer.json.decision;
+    this.rules[rule] = (this.rules[rule] ?? 0) + 1;
+    this.last = answer.json;
+  }
+}
+
+/**
+ * The accurate model fails on purpose for a while, as `[[faults]]` says. No request may fail: the fast model stands in, marked as
+ * degraded; the breaker is seen to open in /stats, /metrics and /admin/breakers; afterwards it closes and the accurate model answers.
+ */
+async function modelFails(kind) {
+  const few = pictures.slice(0, 12);
+  const pair = { fast: 'card-reader-s', accurate: 'card-reader-m' };
+  const truth = few.map(() => ({}));
+  let usual = 0;
+  await withServer({ model: undefined }, async ({ client }) => {
+    for (const [mode, name] of Object.entries(pair)) {
+      for (let i = 0; i < few.length; ++i) {
+        const answer = await client.recognize(few[i], `?cache=off&mode=${mode}`);
+        if (answer.json?.model !== name) throw new Error(`mode=${mode}: expected ${name}, found ${answer.text}`);
+        truth[i][name] = JSON.stringify(answer.json.fields);
+        if (mode === 'accurate') usual = Math.max(usual, answer.ms);
+      }
+    }
+  });
+  const timeout = Math.ceil(Math.max(1500, 8 * usual)), seconds = Math.ceil(12 + 6 * timeout / 1000);
+  const config = `${base}[auth]\nadmin_token = "for the test"\n[router]\ntimeout_ms = ${timeout}\n`
+    + '[router.breaker]\nwindow_s = 5\nminimum_calls = 3\nopen_s = 2\nhalf_open_probes = 2\n'
+    + `[[faults]]\nmodel = "${pair.accurate}"\nkind = "${kind}"\nprobability = 1\nfor_s = ${seconds}\ndelay_ms = ${4 * timeout}\n`;
+  const folder = temporaryFolder();
+  const server = await new Fovea({ folder, config }).start();
+  const client = new Client(server.port);
+  const stop = { now: false }, draw = random(7), tally = new ModelTally();
+  // Asked in a mode that wants the accurate model, whatever the task's own strategy is.
+  const running = traffic({ client, truth, rate: 2, pictures: few, stop, tally,
+    choose: () => ({ index: Math.floor(draw() * few.length), query: '?cache=off&mode=accurate' }) });
+  const seen = { stats: false, metrics: false, admin: false };
+  const breaker = async () => {
+    const { json } = await client.request({ method: 'GET', path: '/admin/breakers', headers: { Authorization: 'Bearer for the test' } });
+    return json[pair.accurate];
+  };
+  try {
+    await until('the breaker opens', async () => {
+      const { state } = await breaker();
+      seen.admin ||= state === 'open';
+      seen.stats ||= (await client.stats()).backend.router.models[pair.accurate].breaker !== 'closed';
+      const { text } = await client.request({ method: 'GET', path: '/metrics' });
+      seen.metrics ||= /fovea_model_admits_calls\{[^}]*model="card-reader-m"[^}]*\} 0/.test(text);
+      return seen.admin && seen.stats && seen.metrics;
+    }, seconds + 10);
+    await until('the breaker closes', async () => (await breaker()).state === 'closed', seconds + 60);
+    await until('the accurate model answers', () => tally.last?.model === pair.accurate && !tally.last.degraded, 60);
+  } finally {
+    stop.now = true;
+    await running;
+    client.close();
+    await server.end();
+  }
+  report(`${pair.accurate}: ${kind} for ${seconds} s`, tally,
+    `${tally.degraded} answered by ${pair.fast}, degraded; breaker open in /stats, /metrics, /admin/breakers, then closed`, tally.degraded > 0);
+}
+for (const kind of ['error', 'slow', 'hang', 'wrong-shape']) faults[`model-${kind}`] = () => modelFails(kind);
+
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(faults);
 for (const name of wanted) {
   if (!(name in faults)) {
