@@ -27,8 +27,8 @@ void Engine::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-Result<Prompt> Engine::prepare(std::span<const Turn> turns) const {
-  return make_prompt(config(), tokenizer(), turns);
+Result<Prompt> Engine::prepare(std::span<const Turn> turns, Detail detail) const {
+  return make_prompt(config(), tokenizer(), turns, detail);
 }
 
 void Engine::submit(GenerationRequest request) {

@@ -40,7 +40,7 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   /// The prompt of a conversation, made on the caller's thread. Errors: as make_prompt.
-  [[nodiscard]] Result<Prompt> prepare(std::span<const Turn> turns) const;
+  [[nodiscard]] Result<Prompt> prepare(std::span<const Turn> turns, Detail detail = Detail::kFull) const;
 
   /// Takes a request; its callbacks are called on the engine's thread. A refusal is told to on_done before
   /// this returns: kOverloaded (as many wait as may), kDeadline (it would not be done in time),

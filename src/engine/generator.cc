@@ -45,7 +45,7 @@ Result<Prompt> Generator::build_prompt(std::span<const image::Image> pictures, s
   Turn turn{.role = "user", .content = {}};
   for (const image::Image& picture : pictures) turn.content.emplace_back(&picture);
   turn.content.emplace_back(std::string(prompt));
-  return make_prompt(config(), tokenizer(), {&turn, 1}, &loaded_->compute().team);
+  return make_prompt(config(), tokenizer(), {&turn, 1}, Detail::kFull, &loaded_->compute().team);
 }
 
 void Generator::fill_tensors(const Prompt& prompt, GenerationTensors& tensors) {

@@ -35,7 +35,9 @@ Result<void> check_context(const models::smolvlm::Config& config, std::size_t pr
 }  // namespace
 
 Result<Prompt> make_prompt(const models::smolvlm::Config& config, const text::Tokenizer& tokenizer,
-                           std::span<const Turn> turns, WorkerTeam* team) {
+                           std::span<const Turn> turns, Detail detail, WorkerTeam* team) {
+  image::TilingConfig tiling = config.tiling;
+  if (detail == Detail::kGlance) tiling.do_image_splitting = false;
   Prompt result;
   std::vector<models::smolvlm::Grid> grids;
   std::vector<text::ChatMessage> chat;
@@ -50,11 +52,11 @@ Result<Prompt> make_prompt(const models::smolvlm::Config& config, const text::To
       const image::Image& picture = *std::get<const image::Image*>(item);
       // Before any tile is made: a hostile configuration can ask for millions of them.
       if (picture.width > 0 && picture.height > 0) {
-        frames += static_cast<std::size_t>(
-            image::plan_tiles({picture.width, picture.height}, config.tiling).frames());
+        frames +=
+            static_cast<std::size_t>(image::plan_tiles({picture.width, picture.height}, tiling).frames());
       }
       FOVEA_CHECK_OK(check_context(config, frames * config.tokens_per_frame()));
-      FOVEA_TRY(image::TiledImage tiled, image::tile_image(picture, config.tiling, team));
+      FOVEA_TRY(image::TiledImage tiled, image::tile_image(picture, tiling, team));
       grids.push_back({tiled.rows, tiled.columns});
       for (image::Image& frame : tiled.frames) {
         const FrameKey key = key_of(frame);

@@ -34,6 +34,12 @@ struct Prompt {
   std::vector<std::shared_ptr<const Frame>> frames;
 };
 
+/// How closely pictures are looked at.
+enum class Detail {
+  kFull,    ///< as the model's processor says, mostly cut into tiles
+  kGlance,  ///< the whole picture in one frame, as the processor does with do_image_splitting off
+};
+
 /// One message of a conversation.
 struct Turn {
   std::string role;  ///< "system", "user" or "assistant"
@@ -45,6 +51,7 @@ struct Turn {
 /// Errors: kContextExceeded when no room is left for an answer, kInvalidArgument, kInvalidModel (the
 /// tokenizer does not make the image token).
 Result<Prompt> make_prompt(const models::smolvlm::Config& config, const text::Tokenizer& tokenizer,
-                           std::span<const Turn> turns, WorkerTeam* team = nullptr);
+                           std::span<const Turn> turns, Detail detail = Detail::kFull,
+                           WorkerTeam* team = nullptr);
 
 }  // namespace fovea::engine

@@ -20,6 +20,8 @@ class ClassifierReader : public Reader {
   [[nodiscard]] const ModelInfo& model() const override { return info_; }
   Result<void> learn(const tasks::Task& task) override;
   [[nodiscard]] std::map<std::string, std::string> parameters() const override;
+  /// It sees the whole picture at once as it is.
+  [[nodiscard]] bool can_glance(const image::Image& /*picture*/) const override { return false; }
   void read(ReadRequest request, ReadingDone done) override;
   /// Always refuses: it answers tasks, and does not talk.
   void chat(ChatRequest request, ChatListener listener) override;

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/shorten.h"
+#include "image/tiling.h"
 #include "recognize/confidence.h"
 
 namespace fovea::recognize {
@@ -81,6 +82,11 @@ std::map<std::string, std::string> LanguageReader::parameters() const {
   return {{"precision", nn::precision_name(engine_->model().precision())}};
 }
 
+bool LanguageReader::can_glance(const image::Image& picture) const {
+  if (picture.width < 1 || picture.height < 1) return false;
+  return image::plan_tiles({picture.width, picture.height}, engine_->config().tiling).frames() > 1;
+}
+
 void LanguageReader::read(ReadRequest request, ReadingDone done) {
   const tasks::Task& task = *request.task;
   const Form& form = forms_.at(&task);
@@ -88,7 +94,8 @@ void LanguageReader::read(ReadRequest request, ReadingDone done) {
   engine::Turn turn{.role = "user", .content = {}};
   turn.content.emplace_back(&request.picture);
   turn.content.emplace_back(task.prompt);
-  auto prompt = engine_->prepare({&turn, 1});
+  auto prompt =
+      engine_->prepare({&turn, 1}, request.glance ? engine::Detail::kGlance : engine::Detail::kFull);
   Reading reading;
   reading.timings.image_ms = watch.elapsed_ms();
   if (!prompt) {

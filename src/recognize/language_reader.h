@@ -23,6 +23,8 @@ class LanguageReader : public Reader {
   [[nodiscard]] const ModelInfo& model() const override { return model_; }
   Result<void> learn(const tasks::Task& task) override;
   [[nodiscard]] std::map<std::string, std::string> parameters() const override;
+  /// A picture that is cut into tiles can be looked at as one frame.
+  [[nodiscard]] bool can_glance(const image::Image& picture) const override;
   void read(ReadRequest request, ReadingDone done) override;
   void chat(ChatRequest request, ChatListener listener) override;
   [[nodiscard]] std::size_t capacity() const override { return capacity_; }

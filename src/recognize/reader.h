@@ -21,6 +21,7 @@ namespace fovea::recognize {
 struct ReadRequest {
   const tasks::Task* task = nullptr;  ///< one that Reader::learn() took
   image::Image picture;
+  bool glance = false;  ///< a quick, coarse look at the whole picture: Reader::can_glance()
   engine::Priority priority = engine::Priority::kNormal;
   std::optional<std::chrono::steady_clock::time_point> deadline = {};
   std::stop_token stop = {};
@@ -48,6 +49,9 @@ class Reader {
 
   /// What besides the model's version and the task decides its answers, for cache keys: the precision, say.
   [[nodiscard]] virtual std::map<std::string, std::string> parameters() const = 0;
+
+  /// Whether there is a quicker look at this picture than reading it.
+  [[nodiscard]] virtual bool can_glance(const image::Image& picture) const = 0;
 
   using ReadingDone = std::move_only_function<void(Reading)>;
   /// Reads a picture; prepares it on the calling thread. `done` is called once, on any thread, perhaps before

@@ -59,6 +59,9 @@ struct RoutedService::Asked {
   const tasks::Task* task = nullptr;
   std::optional<std::string> lacks;  // the task's accurate model, where it is not loaded and would be wanted
   std::vector<std::byte> own_bytes;
+  bool alone = false;  // no faster model previews, so the one that is asked may give a first look
+  mutable std::mutex preview_mutex;
+  mutable bool previewed = false;  // guarded by preview_mutex; set once it is too late for a first look, too
   Stopwatch watch;
 };
 
@@ -78,6 +81,14 @@ class RoutedService::Models : public routing::ModelCall {
                     .cache = asked->request.cache,
                     .deadline = asked->request.deadline,
                     .stop = std::move(ask.stop)};
+    if (asked->alone) {
+      request.on_preview = [asked](Recognition preview) {
+        const std::lock_guard lock(asked->preview_mutex);
+        if (std::exchange(asked->previewed, true)) return;  // another call was first, or the answer is given
+        preview.file = asked->answer.file;
+        asked->request.on_preview(std::move(preview));
+      };
+    }
     auto* const service = const_cast<Service*>(service_.find(ask.model));
     service->recognize(std::move(request), [done = std::move(done), asked](Recognition recognition) mutable {
       if (recognition.error) return done(std::unexpected(std::move(*recognition.error)));
@@ -238,6 +249,8 @@ void RoutedService::recognize(Request request, RecognitionDone done) {
                                                        traits.mode == routing::Mode::kAccurate ||
                                                        traits.mode == routing::Mode::kProgressive);
   if (wants_accurate && !accurate.empty() && find(accurate) == nullptr) asked->lacks = accurate;
+  asked->alone = asked->request.on_preview && plan.shadow.empty() && plan.steps.size() == 1 &&
+                 plan.steps.front().kind == routing::Step::Kind::kAnswer;
   if (!plan.shadow.empty()) asked->own_bytes.assign(asked->request.bytes.begin(), asked->request.bytes.end());
 
   routing::Listener listener;
@@ -258,6 +271,10 @@ void RoutedService::recognize(Request request, RecognitionDone done) {
 }
 
 void RoutedService::finish(const std::shared_ptr<Asked>& asked, routing::Outcome outcome) {
+  {
+    const std::lock_guard lock(asked->preview_mutex);
+    asked->previewed = true;
+  }
   Recognition& answer = asked->answer;
   if (outcome.answer) {
     // Of a vote, it is one of the members'.

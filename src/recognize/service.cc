@@ -177,13 +177,50 @@ void Service::decode(const JobPointer& job) {
     if (job->upload) cache_->remember_upload(*job->upload, *job->key);
   }
   if (job->key && job->request.cache == CacheMode::kUse) {
-    look_up(job);
-  } else {
+    return look_up(job);
+  }
+  glance(job, [this, job] {
     compute(computation_of(*job, job->request.stop), [this, job](Recognition answer) {
       job->answer = std::move(answer);
       pool_->run([this, job] { finish(job); });
     });
-  }
+  });
+}
+
+/// Where a first look was asked for and there is a quick one, shows what it gives; then goes on. The
+/// confidences were calibrated for whole readings and are left out of it. Who has a deadline wants the
+/// answer.
+void Service::glance(const JobPointer& job, std::move_only_function<void()> then) {
+  const Request& request = job->request;
+  if (!request.on_preview || request.deadline || !reader_->can_glance(job->picture)) return then();
+  auto look = std::make_shared<Computation>(Computation{.plan = job->plan,
+                                                        .picture = {},
+                                                        .key = {},
+                                                        .priority = request.priority,
+                                                        .deadline = {},
+                                                        .stop = {},
+                                                        .answer = job->answer,
+                                                        .watch = job->watch});
+  reader_->read({.task = job->plan->task,
+                 .picture = job->picture,
+                 .glance = true,
+                 .priority = request.priority,
+                 .stop = request.stop},
+                [this, job, look, then = std::move(then)](Reading reading) mutable {
+                  take_reading(*look, std::move(reading));
+                  pool_->run([this, job, look, then = std::move(then)]() mutable {
+                    Recognition& shown = look->answer;
+                    if (shown.ok()) {
+                      judge(*job->plan->task, options_.catalogue.get(), shown);
+                      shown.confidence = nullptr;
+                      shown.rule = "preview";
+                      shown.why = "the whole picture in one frame; a reading of its tiles follows";
+                      shown.timings.total_ms = look->watch.elapsed_ms();
+                      job->request.on_preview(std::move(shown));
+                    }
+                    then();
+                  });
+                });
 }
 
 /// Takes the picture out of the job.
@@ -207,7 +244,7 @@ void Service::look_up(const JobPointer& job) {
           if (hit && take_stored(*job, *hit->answer, hit->tier)) {
             finish(job);
           } else {
-            fly(job);
+            glance(job, [this, job] { fly(job); });
           }
         });
       },

@@ -84,6 +84,7 @@ class Service : public Backend {
   void decode(const JobPointer& job);
   void look_up(const JobPointer& job);
   void fly(const JobPointer& job);
+  void glance(const JobPointer& job, std::move_only_function<void()> then);
   using Computed = std::move_only_function<void(Recognition)>;
   static ComputationPointer computation_of(Job& job, std::stop_token stop);
   void compute(const ComputationPointer& computation, Computed computed);

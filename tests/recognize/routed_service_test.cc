@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "support/checkpoint_copy.h"
 #include "support/micro_cnn.h"
 #include "support/paths.h"
 #include "support/temporary_folder.h"
@@ -38,6 +39,7 @@ class RoutedServiceTest : public testing::Test {
       options_.models.push_back(std::move(each));
     }
     picture_ = read_file(models() / "eval/trading-card/clean/0001.webp").value();
+    cards().strategy = "single";  // whatever threshold is stored with the fast model
   }
   void open() {
     auto opened = RoutedService::open(options_);
@@ -156,6 +158,23 @@ TEST_F(RoutedServiceTest, AProgressiveAnswerShowsTheFastOneFirst) {
   const Recognition answer = read(asked);
   EXPECT_EQ(shown, std::vector<std::string>{"card-reader-s"});
   EXPECT_EQ(answer.model, "card-reader-m");
+}
+
+TEST_F(RoutedServiceTest, ALoneModelIsShownAtAGlanceThroughTheRouterToo) {
+  options_.models = {{.model = test::golden_folder("smolvlm-tiny-f32")}};
+  options_.models.front().generator.threads = 1;
+  options_.router = {};
+  picture_ = read_file(test::golden_folder("smolvlm-tiny-f32") / "images/0_300x420_RGB.png").value();
+  open();
+  std::vector<std::string> shown;
+  Request asked = request("progressive", "pizza");
+  asked.on_preview = [&](const Recognition& preview) {
+    shown.push_back(preview.rule + " of " + preview.file);
+  };
+  const Recognition answer = read(asked);
+  ASSERT_TRUE(answer.ok()) << answer.error->message;
+  EXPECT_EQ(answer.rule, "mode_progressive");
+  EXPECT_EQ(shown, std::vector<std::string>{"preview of a.webp"});
 }
 
 TEST_F(RoutedServiceTest, ThePizzaPairsStandardModelStandsInForTheSpatialOne) {

@@ -142,6 +142,56 @@ TEST_F(ServiceTest, SaysWhichModelItIs) {
   EXPECT_THAT(models[0].version, testing::MatchesRegex("[0-9a-f]{12}"));
 }
 
+class GlanceTest : public testing::Test {
+ protected:
+  /// A progressive answer to what state a pizza is in, and the previews that came before it.
+  Recognition read(const std::filesystem::path& model,
+                   Request asked = {.request_id = "", .file = "f.png", .bytes = {}}) {
+    ServiceOptions options{.model = model};
+    options.generator.threads = 1;
+    service_ = Service::open(options).value();
+    const std::string picture =
+        read_file(test::golden_folder("smolvlm-tiny-f32") / "images/0_300x420_RGB.png").value();
+    asked.bytes = std::as_bytes(std::span(picture));
+    asked.task = "pizza";
+    asked.mode = "progressive";
+    asked.on_preview = [this](Recognition preview) { shown_.push_back(std::move(preview)); };
+    return recognize_now(*service_, std::move(asked));
+  }
+  std::size_t tiles() const { return service_->stats()["vision"]["tiles"].get<std::size_t>(); }
+
+  std::unique_ptr<Service> service_;
+  std::vector<Recognition> shown_;
+};
+
+TEST_F(GlanceTest, AModelThatCutsPicturesShowsTheWholeOneInOneFrameFirst) {
+  const Recognition answer = read(test::golden_folder("smolvlm-tiny-f32"));
+  ASSERT_TRUE(answer.ok()) << answer.error->message;
+  ASSERT_EQ(shown_.size(), 1U);
+  const Recognition& preview = shown_.front();
+  EXPECT_TRUE(preview.ok());
+  EXPECT_EQ(preview.rule, "preview");
+  EXPECT_THAT(preview.why, HasSubstr("the whole picture in one frame"));
+  EXPECT_EQ(preview.file, "f.png");
+  EXPECT_TRUE(preview.fields.contains("label"));
+  EXPECT_TRUE(preview.confidence.is_null());
+  EXPECT_TRUE(answer.confidence.is_object());
+  EXPECT_EQ(tiles(), 1 + 4 * 3 + 1U);  // the glance; 384 x 512 pixels in tiles of 128, and the whole
+}
+
+TEST_F(GlanceTest, AModelThatSeesTheWholeAnywayShowsNothingFirst) {
+  EXPECT_TRUE(read(test::golden_folder("smolvlm-tiny-nosplit-bf16")).ok());
+  EXPECT_TRUE(shown_.empty());
+}
+
+TEST_F(GlanceTest, WhoHasADeadlineIsShownNothingFirst) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::hours(1);
+  const Recognition answer = read(test::golden_folder("smolvlm-tiny-f32"),
+                                  {.request_id = "", .file = "", .bytes = {}, .deadline = deadline});
+  EXPECT_TRUE(answer.ok());
+  EXPECT_TRUE(shown_.empty());
+}
+
 TEST(ServiceOpenTest, ADamagedCheckpointIsNotOpened) {
   const test::CheckpointCopy checkpoint;
   checkpoint.write("model.safetensors", "short");
