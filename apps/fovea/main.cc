@@ -14,6 +14,10 @@
 
 #include "commands.h"
 
+namespace fovea::cli {
+void add_select(CLI::App& app, Action& action);
+}
+
 namespace {
 
 /// Gives every named option of every subcommand its environment variable: --max-new-tokens is
@@ -77,6 +81,7 @@ int run(int argc, char** argv) {
   fovea::cli::add_recognize(app, action);
   fovea::cli::add_serve(app, action);
   fovea::cli::add_evaluate(app, action);
+  fovea::cli::add_select(app, action);
   fovea::cli::add_calibrate(app, action);
   fovea::cli::add_compare(app, action);
   fovea::cli::add_tasks(app, action);
