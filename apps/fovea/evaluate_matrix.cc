@@ -273,6 +273,9 @@ void Comparison::print() const {
     fmt::print("{}\n", row.front());
     for (std::size_t i = 1; i < row.size(); ++i) fmt::print("  {:<22} {}\n", table.headings[i], row[i]);
   }
+  for (const evaluate::Skipped& one : matrix_.skipped) {
+    fmt::print("not measured: {}: {}\n", one.name, one.why);
+  }
   fmt::print("{}\n", (folder_ / "report.html").string());
 }
 

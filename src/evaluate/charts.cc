@@ -42,16 +42,30 @@ std::string line(double x1, double y1, double x2, double y2, const char* css) {
                      x2, y2, css);
 }
 
-/// 1, 2 and 5 times powers of ten where little is shown, else powers of ten alone.
+/// "5 ms" for "5.00 ms".
+std::string tick_text(double value, Dimension dimension) {
+  std::string text = format_quantity(value, dimension);
+  const std::size_t end = text.find(' ');
+  std::size_t last = std::min(end, text.size());
+  if (text.substr(0, last).find('.') == std::string::npos) return text;
+  while (text[last - 1] == '0') --last;
+  if (text[last - 1] == '.') --last;
+  return text.substr(0, last) + (end == std::string::npos ? "" : text.substr(end));
+}
+
+/// Powers of ten where much is shown, 1, 2 and 5 times them where less is, and every digit of them where
+/// little is.
 std::vector<double> ticks_of(const Axes& axes) {
   std::vector<double> ticks;
-  constexpr double kWide = 2.2;
-  const bool wide = axes.x_high - axes.x_low > kWide;
+  const double decades = axes.x_high - axes.x_low;
+  const auto shown = [&](int digit) {
+    return digit == 1 || (decades < 2.2 && (digit == 2 || digit == 5)) || decades < 0.8;
+  };
   for (int power = static_cast<int>(std::floor(axes.x_low)); power <= axes.x_high; ++power) {
-    for (const double digit : {1.0, 2.0, 5.0}) {
+    for (int digit = 1; digit <= 9; ++digit) {
       const double tick = digit * std::pow(10.0, power);
       const double place = std::log10(tick);
-      if (place >= axes.x_low && place <= axes.x_high && (!wide || digit == 1.0)) ticks.push_back(tick);
+      if (place >= axes.x_low && place <= axes.x_high && shown(digit)) ticks.push_back(tick);
     }
   }
   return ticks;
@@ -79,7 +93,7 @@ struct Label {
   [[nodiscard]] double begin() const { return left ? x - width : x; }
 };
 
-/// Labels beside their points, moved up and down until none covers another or a point.
+/// Labels beside their points, moved up and down until none covers another, a point or an error bar.
 std::vector<Label> place_labels(const std::vector<ChartPoint>& points, const Axes& axes) {
   constexpr double kGap = 11, kLine = 14, kCharacter = 6.4;
   std::vector<Label> placed;
@@ -92,7 +106,11 @@ std::vector<Label> place_labels(const std::vector<ChartPoint>& points, const Axe
                                  return over(other.begin(), other.begin() + other.width, other.y);
                                }) ||
            std::ranges::any_of(points, [&](const ChartPoint& point) {
-             return over(axes.x(point.x) - 7, axes.x(point.x) + 7, axes.y(point.share));
+             const double x = axes.x(point.x);
+             const bool beside_bar = label.y > axes.y(point.interval95[1]) - kLine / 2 &&
+                                     label.y < axes.y(point.interval95[0]) + kLine / 2;
+             return over(x - 7, x + 7, axes.y(point.share)) ||
+                    (beside_bar && label.begin() < x + 5 && x - 5 < label.begin() + label.width);
            });
   };
   for (const ChartPoint& point : points) {
@@ -128,7 +146,7 @@ std::string frame_of(const Axes& axes, const std::string& x_title, Dimension x_d
   }
   for (const double tick : ticks_of(axes)) {
     svg += line(axes.x(tick), axes.top, axes.x(tick), bottom, "grid");
-    svg += text_at(axes.x(tick), bottom + 18, "tick middle", format_quantity(tick, x_dimension));
+    svg += text_at(axes.x(tick), bottom + 18, "tick middle", tick_text(tick, x_dimension));
   }
   svg += line(axes.left, bottom, axes.left + axes.width, bottom, "axis");
   return svg + text_at(axes.left + axes.width / 2, bottom + 38, "title middle", x_title);
@@ -210,7 +228,7 @@ std::string reliability_chart(const Reliability& reliability) {
   constexpr double kLeft = 44, kTop = 8, kSide = 190;
   const auto x = [](double share) { return kLeft + share * kSide; };
   const auto y = [](double share) { return kTop + (1 - share) * kSide; };
-  std::string svg = "<svg viewBox=\"0 0 244 236\" role=\"img\">\n<title>Reliability</title>\n";
+  std::string svg = "<svg viewBox=\"0 0 256 236\" role=\"img\">\n<title>Reliability</title>\n";
   for (const double tick : {0.0, 0.5, 1.0}) {
     svg += line(x(0), y(tick), x(1), y(tick), "grid");
     svg += text_at(x(0) - 6, y(tick) + 4, "tick end", fmt::format("{:.0f} %", 100 * tick));

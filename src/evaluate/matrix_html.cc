@@ -26,14 +26,15 @@ h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 32px 0 8p
 p { margin: 4px 0; } .soft, li { color: var(--soft); }
 .wide { overflow-x: auto; border: 1px solid var(--rule); border-radius: 6px; }
 table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { padding: 6px 10px; text-align: right; vertical-align: top; border-bottom: 1px solid var(--grid); white-space: nowrap; }
+th, td { padding: 6px 8px; text-align: right; vertical-align: top; border-bottom: 1px solid var(--grid); white-space: nowrap; }
+thead th { white-space: normal; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--paper); font-weight: 600; }
 thead th, thead th:first-child { background: var(--band); font-weight: 600; }
 tbody tr:last-child td { border-bottom: 0; }
-td.words { text-align: left; white-space: normal; min-width: 200px; }
+td.words { text-align: left; white-space: normal; min-width: 130px; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(440px, 1fr)); gap: 24px; }
 .small { display: grid; grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); gap: 20px; }
-.middle { display: grid; grid-template-columns: repeat(auto-fill, minmax(360px, 1fr)); gap: 20px; }
+.middle { display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 20px; }
 figure { margin: 0; min-width: 0; } figcaption { font-weight: 600; font-size: 14px; margin-bottom: 6px; }
 svg { width: 100%; height: auto; display: block; font: 12px system-ui, sans-serif; } .middle svg { max-width: 420px; }
 svg text { fill: var(--ink); } svg .tick { fill: var(--soft); font-size: 11px; } svg .title { fill: var(--soft); }

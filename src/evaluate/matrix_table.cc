@@ -33,7 +33,8 @@ std::string room(const Variant& variant, std::uint64_t limit_bytes) {
   const Room room = room_within(variant.levels, limit_bytes);
   if (room.measured_up_to == 0) return "not known";
   if (!room.fits) return fmt::format("{} or more", room.measured_up_to);
-  return fmt::format("{}{}", *room.fits, room.beyond_measurement ? " (line)" : "");
+  return fmt::format("{}{}{}", *room.fits, *room.fits == kMostRoom ? " or more" : "",
+                     room.beyond_measurement ? " (line)" : "");
 }
 
 std::string edge(const EdgeFit& fit) {

@@ -127,7 +127,10 @@ class Chooser {
                                   fitting_.size());
     if (fitting_.size() == 1) why = "the only one that meets every requirement";
     if (fitting_.size() > 1 && selection_.preference == Preference::kAccuracy) {
-      why += lead_over(first, variant(fitting_[1]));
+      const Variant& second = variant(fitting_[1]);
+      why += first.whole.rate() == second.whole.rate()
+                 ? fmt::format("; {} is as accurate and no faster", second.name)
+                 : lead_over(first, second);
     }
     selection_.primary = Choice{fitting_.front(), std::move(why)};
   }

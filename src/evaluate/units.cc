@@ -16,11 +16,12 @@ namespace {
 struct Unit {
   std::string_view name;
   double factor;
+  double divisor = 1;  // 57% is 0.57 to the bit, which 57 * 0.01 is not
 };
 
 constexpr double kKibi = 1024;
-constexpr std::array kShareUnits{Unit{"", 1}, Unit{"%", 0.01}};
-constexpr std::array kTimeUnits{Unit{"us", 1e-3}, Unit{"ms", 1}, Unit{"s", 1e3}, Unit{"min", 6e4}};
+constexpr std::array kShareUnits{Unit{"", 1}, Unit{"%", 1, 100}};
+constexpr std::array kTimeUnits{Unit{"us", 1, 1e3}, Unit{"ms", 1}, Unit{"s", 1e3}, Unit{"min", 6e4}};
 constexpr std::array kByteUnits{Unit{"B", 1},
                                 Unit{"KB", 1e3},
                                 Unit{"MB", 1e6},
@@ -100,7 +101,7 @@ Result<double> parse_quantity(std::string_view text, Dimension dimension) {
   const std::string_view unit = trimmed({end, static_cast<std::size_t>(whole.data() + whole.size() - end)});
   for (const Unit& known : units_of(dimension)) {
     if (known.name != unit) continue;
-    value *= known.factor;
+    value = value * known.factor / known.divisor;
     if (dimension == Dimension::kShare && value > 1) return wrong();
     return value;
   }

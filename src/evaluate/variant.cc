@@ -107,8 +107,10 @@ Room room_within(const std::vector<LoadLevel>& levels, std::uint64_t limit_bytes
   if (left < 0) {
     room.fits = 0;
   } else if (room.bytes_per_request > 0) {
-    constexpr double kMost = 1e6;  // beyond it the number says nothing
-    room.fits = 1 + static_cast<std::size_t>(std::min(kMost, std::floor(left / room.bytes_per_request)));
+    constexpr double kRounding = 1e-6;  // of the line's sums
+    const double more =
+        std::min<double>(kMostRoom - 1, std::floor(left / room.bytes_per_request + kRounding));
+    room.fits = 1 + static_cast<std::size_t>(more);
     room.beyond_measurement = *room.fits > room.measured_up_to;
   }
   return room;

@@ -35,6 +35,9 @@ struct LoadLevel {
   std::uint64_t peak_bytes = 0;  ///< 0: the system does not say
 };
 
+/// The most that is told: a line through a few levels says nothing of thousands.
+inline constexpr std::size_t kMostRoom = 1000;
+
 /// How many requests at a time a memory limit has room for, by the levels that were measured.
 struct Room {
   double base_bytes = 0;            ///< with one request under way

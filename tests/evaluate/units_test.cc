@@ -16,7 +16,7 @@ double parsed(const char* text, Dimension dimension) {
 
 TEST(UnitsTest, ReadsEveryUnit) {
   EXPECT_DOUBLE_EQ(parsed("0.80", Dimension::kShare), 0.8);
-  EXPECT_DOUBLE_EQ(parsed("80%", Dimension::kShare), 0.8);
+  EXPECT_EQ(parsed("57%", Dimension::kShare), 0.57) << "to the bit: it is compared with 57 of 100";
   EXPECT_DOUBLE_EQ(parsed(" 80 % ", Dimension::kShare), 0.8);
   EXPECT_DOUBLE_EQ(parsed("250us", Dimension::kTime), 0.25);
   EXPECT_DOUBLE_EQ(parsed("250 ms", Dimension::kTime), 250);
