@@ -59,7 +59,7 @@ Result<evaluate::EdgeFit> edge_fit(const std::filesystem::path& folder,
   evaluate::EdgeFit fit;
   if (!figures.is_micro_cnn) {
     fit.why = fmt::format(
-        "a language model; its weights alone are {}, the flash budget is {}",
+        "a language model: {} of weights, {} of flash",
         evaluate::format_quantity(static_cast<double>(figures.file_bytes), evaluate::Dimension::kBytes),
         evaluate::format_quantity(static_cast<double>(budget.flash_bytes), evaluate::Dimension::kBytes));
     return fit;
