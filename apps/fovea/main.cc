@@ -14,10 +14,6 @@
 
 #include "commands.h"
 
-namespace fovea::cli {
-void add_select(CLI::App& app, Action& action);
-}
-
 namespace {
 
 /// Gives every named option of every subcommand its environment variable: --max-new-tokens is

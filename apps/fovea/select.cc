@@ -13,7 +13,6 @@
 #include "evaluate/matrix.h"
 
 namespace fovea::cli {
-void add_select(CLI::App& app, Action& action);
 namespace {
 
 struct SelectArguments {
