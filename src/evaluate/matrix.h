@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,7 +62,7 @@ Result<void> write_reports(const Matrix& matrix, const std::filesystem::path& fo
 /// weights, the data, the task, the program, the machine and the threads.
 class Kept {
  public:
-  explicit Kept(std::filesystem::path folder) : folder_(std::move(folder) / "variants") {}
+  explicit Kept(const std::filesystem::path& folder) : folder_(folder / "variants") {}
 
   /// What is kept under this key; nothing where there is none, or it cannot be read.
   [[nodiscard]] std::optional<Variant> find(const std::string& key) const;
