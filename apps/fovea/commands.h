@@ -17,6 +17,7 @@ void add_synth_checkpoint(CLI::App& app, Action& action);
 void add_recognize(CLI::App& app, Action& action);
 void add_calibrate(CLI::App& app, Action& action);
 void add_evaluate(CLI::App& app, Action& action);
+void add_select(CLI::App& app, Action& action);
 void add_compare(CLI::App& app, Action& action);
 void add_serve(CLI::App& app, Action& action);
 void add_cache(CLI::App& app, Action& action);

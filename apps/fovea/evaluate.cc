@@ -10,8 +10,9 @@
 
 #include "base/file.h"
 #include "commands.h"
-#include "common.h"
 #include "evaluate/paired.h"
+#include "evaluate/units.h"
+#include "evaluate_arguments.h"
 #include "progress.h"
 #include "recognize/routed_service.h"
 #include "recognize/service.h"
@@ -20,18 +21,6 @@
 #include "tasks/task_set.h"
 
 namespace fovea::cli {
-namespace {
-
-/// The name that --model takes for a task's default strategy over its own models.
-constexpr const char* kCascade = "cascade";
-
-struct EvaluateArguments {
-  ModelOptions model;
-  TaskOptions task;
-  std::string data;
-  std::string diagram;
-  bool json = false;
-};
 
 std::vector<std::string> split(const std::string& list) {
   std::vector<std::string> parts;
@@ -42,6 +31,8 @@ std::vector<std::string> split(const std::string& list) {
   }
   return parts;
 }
+
+namespace {
 
 void print_table(const evaluate::Evaluation& evaluation) {
   const auto [low, high] = evaluate::wilson_interval95(evaluation.whole);
@@ -59,8 +50,9 @@ void print_table(const evaluate::Evaluation& evaluation) {
     fmt::print("  {:<20} {:>7.2f} %   95 % interval {:.2f} to {:.2f}\n", name, 100 * count.rate(),
                100 * field_low, 100 * field_high);
   }
-  fmt::print("  {:<20} {:>7.0f} ms  95th percentile {:.0f} ms\n", "median time", evaluation.p50_ms,
-             evaluation.p95_ms);
+  const auto time = [](double ms) { return evaluate::format_quantity(ms, evaluate::Dimension::kTime); };
+  fmt::print("  {:<20} {:>10}  95th percentile {}\n", "median time", time(evaluation.p50_ms),
+             time(evaluation.p95_ms));
 }
 
 /// The reliability diagram in text: for each bin what was said, and what came true.
@@ -121,6 +113,8 @@ evaluate::Routing routing_of(const recognize::RoutedService& service, const task
 }
 
 Result<int> run_evaluate(const EvaluateArguments& arguments) {
+  if (!arguments.one_variant.empty()) return run_one_variant(arguments);
+  if (!arguments.report.empty()) return run_matrix(arguments);
   FOVEA_TRY(const auto known_tasks, arguments.task.load());
   FOVEA_TRY(const tasks::Task* task, known_tasks->require(arguments.task.name, ErrorCode::kUsage));
   const auto models = split(arguments.model.model.empty() ? default_model(*task) : arguments.model.model);
@@ -186,6 +180,51 @@ Result<int> run_evaluate(const EvaluateArguments& arguments) {
   return any_failed ? 1 : 0;
 }
 
+void add_report_options(CLI::App& command, EvaluateArguments& arguments) {
+  CLI::Option* report =
+      command
+          .add_option(
+              "--report", arguments.report,
+              "Measure each variant in a process of its own (memory, cold and warm latency, "
+              "throughput and more) and write report.json, .md and .html into this folder; run again, "
+              "it goes on where it was interrupted (docs/evaluate-and-select.md)")
+          ->type_name("DIR");
+  command
+      .add_option("--variants", arguments.variants,
+                  "With --report: every model in these types: f32,bf16,int8,int4 (default: as stored; one "
+                  "model alone: MODEL:int8)")
+      ->type_name("TYPES")
+      ->needs(report);
+  command
+      .add_option(
+          "--calibrate", arguments.calibrate,
+          "With --report: make int8 and int4 checkpoints with this folder's pictures (manifest.jsonl)")
+      ->type_name("DIR")
+      ->needs(report);
+  command
+      .add_option("--memory-limit", arguments.memory_limit,
+                  "With --report: memory that requests at a time have to fit into")
+      ->capture_default_str()
+      ->type_name("SIZE")
+      ->needs(report);
+  command
+      .add_option("--cold-runs", arguments.cold_runs,
+                  "With --report: processes that are started for the first answer's time")
+      ->capture_default_str()
+      ->type_name("N")
+      ->check(CLI::Range(1, 100).description(""))
+      ->needs(report);
+  command
+      .add_option("--load-seconds", arguments.load_seconds,
+                  "With --report: how long each number of requests at a time is kept up, at least")
+      ->capture_default_str()
+      ->type_name("S")
+      ->check(CLI::Range(0.0, 600.0).description(""));
+  command.add_option("--one-variant", arguments.one_variant)
+      ->group("")  // a child of --report
+      ->check(CLI::IsMember({"cold", "full"}).description(""));
+}
+
 }  // namespace
 
 void add_evaluate(CLI::App& app, Action& action) {
@@ -199,6 +238,7 @@ void add_evaluate(CLI::App& app, Action& action) {
   command->add_option("--reliability", arguments->diagram, "Draw confidence against truth into this SVG file")
       ->type_name("FILE");
   command->add_flag("--json", arguments->json, "Print one JSON object");
+  add_report_options(*command, *arguments);
   command->callback([arguments, &action] {
     action = [arguments] {
       const auto done = run_evaluate(*arguments);

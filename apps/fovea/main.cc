@@ -77,6 +77,7 @@ int run(int argc, char** argv) {
   fovea::cli::add_recognize(app, action);
   fovea::cli::add_serve(app, action);
   fovea::cli::add_evaluate(app, action);
+  fovea::cli::add_select(app, action);
   fovea::cli::add_calibrate(app, action);
   fovea::cli::add_compare(app, action);
   fovea::cli::add_tasks(app, action);

@@ -16,12 +16,6 @@
 namespace fovea::evaluate {
 namespace {
 
-/// The value below which a share of the sorted values lies (nearest rank).
-double percentile(const std::vector<double>& sorted, double share) {
-  const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
-  return sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1];
-}
-
 Count& field_count(Evaluation& evaluation, const std::string& name) {
   const auto found = std::ranges::find(evaluation.fields, name, &std::pair<std::string, Count>::first);
   if (found != evaluation.fields.end()) return found->second;
@@ -47,6 +41,10 @@ void compare(Evaluation& evaluation, const Example& example, const recognize::Re
     if (confidence.is_number()) sureness = std::min(sureness, confidence.get<double>());
   }
   evaluation.sureness.push_back(sureness);
+  if (const auto truth = example.truth.find(tasks::kLabelField);
+      !evaluation.confusion.empty() && truth != example.truth.end()) {
+    evaluation.confusion.add(*truth, answer.fields.value(tasks::kLabelField, nlohmann::ordered_json()));
+  }
   ++evaluation.whole.compared;
   evaluation.whole.right += all_right ? 1 : 0;
   evaluation.right.push_back(all_right);
@@ -54,6 +52,11 @@ void compare(Evaluation& evaluation, const Example& example, const recognize::Re
 }
 
 }  // namespace
+
+double percentile(std::span<const double> sorted, double share) {
+  const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
+  return sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1];
+}
 
 Result<std::vector<Example>> read_manifest(const std::filesystem::path& directory) {
   const auto path = directory / "manifest.jsonl";
@@ -93,6 +96,7 @@ nlohmann::ordered_json Evaluation::to_json() const {
     if (routing->threshold) json["threshold"] = *routing->threshold;
     if (routing->escalated) json["escalated"] = *routing->escalated;
   }
+  if (!confusion.empty()) json["confusion"] = confusion.to_json();
   if (!scored.empty()) json["calibration"] = reliability().to_json();
   return json;
 }
@@ -110,6 +114,11 @@ Result<Evaluation> evaluate(recognize::Backend& backend, const tasks::Task& task
   Evaluation evaluation;
   evaluation.model = backend.models().front().id;
   for (const tasks::Field& field : task.fields) evaluation.fields.emplace_back(field.name, Count{});
+  if (task.kind == tasks::Kind::kLabels) {
+    std::vector<std::string> labels;
+    for (const tasks::Label& label : task.labels) labels.push_back(label.name);
+    evaluation.confusion = Confusion(std::move(labels));
+  }
   std::vector<double> latencies;
   for (std::size_t i = 0; i < examples.size(); ++i) {
     const Example& example = examples[i];

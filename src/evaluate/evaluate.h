@@ -1,16 +1,18 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/result.h"
+#include "evaluate/confusion.h"
+#include "evaluate/count.h"
 #include "evaluate/reliability.h"
 #include "recognize/backend.h"
 #include "tasks/task.h"
@@ -26,19 +28,6 @@ struct Example {
 
 /// Reads `DIR/manifest.jsonl`. Errors: kNotFound, kIo, kInvalidJson, kInvalidArgument, with the line number.
 Result<std::vector<Example>> read_manifest(const std::filesystem::path& directory);
-
-/// Successes among trials.
-struct Count {
-  std::size_t right = 0;
-  std::size_t compared = 0;
-
-  [[nodiscard]] double rate() const {
-    return compared == 0 ? 0.0 : static_cast<double>(right) / static_cast<double>(compared);
-  }
-};
-
-/// Wilson's 95 % score interval for a rate. Source: Wilson 1927.
-std::array<double, 2> wilson_interval95(const Count& count);
 
 /// How a task's models worked together, where several were asked through a router.
 struct Routing {
@@ -57,6 +46,7 @@ struct Evaluation {
   std::size_t failed = 0;                              ///< pictures without an answer
   std::vector<std::pair<std::string, Scored>> scored;  ///< each compared field that had a confidence
   std::vector<double> sureness;  ///< least confidence of a field, for each example; 0 where none
+  Confusion confusion;           ///< labels tasks only
   double p50_ms = 0, p95_ms = 0;
   std::optional<Routing> routing = {};
 
@@ -70,6 +60,9 @@ struct Evaluation {
 /// Called after every picture: how many are done, and the answer.
 using Progress =
     std::function<void(std::size_t done, const Example& example, const recognize::Recognition& answer)>;
+
+/// The value below which a share of the sorted values lies (nearest rank); they must not be empty.
+double percentile(std::span<const double> sorted, double share);
 
 /// Asks `backend` about every example. Errors: kInvalidArgument for no examples.
 Result<Evaluation> evaluate(recognize::Backend& backend, const tasks::Task& task,
