@@ -96,7 +96,8 @@ class Trainer:
         decayed = [p for p in rest if p.ndim > 1]
         plain = [p for p in rest if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": args.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        self.adam = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.98), fused=device.type == "cuda")
+        fused = {"fused": True} if device.type == "cuda" else {}  # an argument that older versions lack
+        self.adam = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.98), **fused)
         if self.kept:
             self.adam.load_state_dict(self.kept["adam"])
             for (_, buffer), old in zip(self.muon.groups, self.kept["muon"], strict=True):
