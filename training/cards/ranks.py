@@ -8,6 +8,9 @@ training is, and when it ends.
 """
 
 import os
+import sys
+import time
+import traceback
 from datetime import timedelta
 
 import torch
@@ -31,6 +34,7 @@ class Ranks:
         """Meets the others. Call after the render processes were forked."""
         if self.count == 1:
             return
+        sys.excepthook = _give_up
         address, port = os.environ.get("MASTER_ADDR", "127.0.0.1"), int(os.environ["MASTER_PORT"])
         self._store = dist.TCPStore(address, port, self.count, self.first, PATIENCE)
         backend = "nccl" if device.type == "cuda" else "gloo"
@@ -68,6 +72,23 @@ class Ranks:
         return self._share
 
     def leave(self) -> None:
-        """Ends the processes' connection, once there is nothing more to say."""
-        if self.count > 1:
-            dist.destroy_process_group()
+        """Ends the process when rank 0 calls it too. Without a farewell: that of the connection can wait for ever."""
+        if self.count == 1:
+            return
+        if self.first:
+            self._store.set("finished", "1")
+            time.sleep(2)
+        else:
+            try:
+                self._store.wait(["finished"], timedelta(minutes=10))
+            except RuntimeError:
+                pass  # rank 0, which holds the store, is gone
+        sys.stdout.flush()
+        os._exit(0)
+
+
+def _give_up(kind: type, error: BaseException, trace) -> None:
+    """Ends a process that failed at once, so that its partner does not wait for it."""
+    traceback.print_exception(kind, error, trace)
+    sys.stderr.flush()
+    os._exit(1)

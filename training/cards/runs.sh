@@ -10,7 +10,7 @@
 set -uo pipefail
 work=$1 fonts_tar=$2 pruned=$3 seconds=$4
 here="$(cd "$(dirname "$0")" && pwd)"
-models="$here/../../models"
+models=${MODELS:-$here/../../models}
 python=${PYTHON:-python3}
 export PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=2 NCCL_NVLS_ENABLE=0 TORCHINDUCTOR_COMPILE_THREADS=4
 export NCCL_SOCKET_IFNAME=lo GLOO_SOCKET_IFNAME=lo
@@ -97,7 +97,7 @@ job() { # the job's recipe
       local start="$pruned/$1"
       [ "$1" = control ] && start="$models/card-reader-s"
       export PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True # four jobs share the memory
-      again "$1" one "$1" 3 "$start" --batch 128 --groups 4 --pool 3072 --workers 4 --seed 11 --rate 1.3e-3 --warmup 100 \
+      again "$1" one "$1" 3 "$start" --batch 128 --groups 4 --pool 2048 --workers 4 --seed 11 --rate 1.3e-3 --warmup 100 \
         --decay-share 1 --aux 0.12 --halfway 0 "${clean[@]}"
       ;;
   esac
