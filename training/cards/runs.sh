@@ -117,7 +117,6 @@ pack() { # all results into a new folder, which then becomes pack/latest
   pack_files small s/model control/model pruned-10/model pruned-25/model pruned-50/model || return
   nvidia-smi >"$work/logs/gpus.log" 2>&1
   uptime >>"$work/logs/gpus.log"
-  cp "$work/done" "$work/logs/" 2>/dev/null
   tar -C "$work" -czf "$pack/logs.tgz" logs $(cd "$work" && ls -d ./*/summary.json 2>/dev/null)
   if [ -n "$(ls -A "$work/pizza")" ]; then
     tar -C "$work" -czf "$pack/pizza.tgz" pizza
@@ -143,5 +142,5 @@ packer=$!
 wait "${running[@]}"
 kill $packer $data_made 2>/dev/null
 wait $packer 2>/dev/null
-date >"$work/done"
 pack >>"$work/logs/pack.log" 2>&1
+date >"$work/done"
