@@ -297,12 +297,14 @@ class Augmenter:
         return torch.cat(pixels), torch.cat(moved)
 
     def _turned(self, x: Tensor, chars: Tensor, share: float) -> tuple[Tensor, Tensor]:
-        """A share of a batch's pictures, which are in no order, turned: as many by one quarter as by two or three."""
+        """The first of a batch's pictures turned, as many by one quarter as by two or three; every one keeps its place,
+        at which its answer stands."""
         each = int(len(x) * share / 3 + self.random.random())
-        parts = [(x[3 * each :], chars[3 * each :])]
+        parts = []
         for turns in range(3):
             chosen = slice(turns * each, (turns + 1) * each)
             parts.append(quarter_turns(x[chosen], chars[chosen], turns + 1))
+        parts.append((x[3 * each :], chars[3 * each :]))
         return torch.cat([p for p, _ in parts]), torch.cat([c for _, c in parts])
 
     def _margins(self, x: Tensor, chars: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:

@@ -132,8 +132,125 @@ def _unvoiced(rng: Random) -> str:
     return _unvoiced(rng) if any(bad in word for bad in FORBIDDEN) else word.capitalize()
 
 
+# For training only: small words that stand between the large ones, and where.
+JOINS = (
+    "of and the by in to from at with for on under over beyond into without or beneath between through upon near "
+    "after before against within as versus de la el von du"
+).split()
+VOWELS, CONSONANTS = "aaeeiioouuy", "bbccddffgghhjkkllmmnnppqrrssttvwxz"
+LONGEST_PAIR = 53  # bytes of name and set name together that an answer has room for
+
+
+def _wild(rng: Random, shortest: int = 3, longest: int = 11) -> str:
+    """An invented word of any make: vowels first, doubled letters, clusters; on the training side."""
+    while True:
+        letters, vowel = "", rng.random() < 0.35
+        length = rng.randint(shortest, longest)
+        while len(letters) < length:
+            letter = rng.choice(VOWELS if vowel else CONSONANTS)
+            letters += letter * (2 if rng.random() < 0.09 else 1)
+            vowel = not vowel if rng.random() < 0.8 else vowel
+        word = letters[:length]
+        if not any(bad in word for bad in FORBIDDEN) and not _hashed(word, 8):
+            return word.capitalize()
+
+
+def _training_word(rng: Random) -> str:
+    """A large word of a training name: coined, of any make, or of the vocabulary, often misspelt."""
+    form = rng.random()
+    if form < 0.34:
+        return _coined(rng, False)
+    if form < 0.68:
+        return _wild(rng)
+    word = rng.choice((*SET_FIRST, *SET_LAST, *TITLES))
+    word = _misspelt(rng, word) if rng.random() < 0.6 else word
+    return _coined(rng, False) if _hashed(word, 8) else word
+
+
+def _joined(rng: Random, first: str, last: str) -> str:
+    """Two large words with small ones between them."""
+    join = rng.choice(JOINS) if rng.random() < 0.6 else rng.choice(JOINS[:8])
+    if join != "the" and rng.random() < 0.3:
+        join += rng.choice((" the", " the", " a", " an"))
+    if rng.random() < 0.15:
+        join = " ".join(w.capitalize() for w in join.split())
+    return f"{first} {join} {last}"
+
+
+def _recased(rng: Random, text: str, capitals: float) -> str:
+    """Sometimes all capitals or, rarely, all small: read as it is printed."""
+    form = rng.random()
+    return text.upper() if form < capitals else text.lower() if form < capitals + 0.02 else text
+
+
+def training_card_name(rng: Random) -> str:
+    """A name for training: half as `card_name` draws them, half of wider make."""
+    if rng.random() < 0.45:
+        name = card_name(rng, False)
+    else:
+        while True:
+            form, a, b = rng.random(), _training_word(rng), _training_word(rng)
+            if form < 0.42:
+                name = a
+            elif form < 0.62:
+                name = f"{a} {b}"
+            elif form < 0.72:
+                name = f"{a}-{b}" if rng.random() < 0.7 else f"{a}-{b.lower()}"
+            elif form < 0.8:
+                name = f"{a}'s {b}" if rng.random() < 0.8 else f"{a[:2]}'{b}"
+            elif form < 0.95:
+                name = _joined(rng, a, b)
+            else:
+                name = f"{a} {b} {_training_word(rng)}"
+            if rng.random() < 0.22:
+                name += ("-" if rng.random() < 0.15 else " ") + rng.choice(SUFFIXES)
+            if len(name) <= 26:
+                break
+    return _recased(rng, name, 0.1)
+
+
 def training_set_name(rng: Random) -> str:
-    """A set name for training: seven in ten have words outside the vocabulary.
+    """A set name for training: half as below, half of one to three words of any make, small words between."""
+    if rng.random() < 0.5:
+        return _recased(rng, _changed_set_name(rng), 0.08)
+    while True:
+        form, a, b = rng.random(), _training_word(rng), _training_word(rng)
+        if form < 0.2:
+            name = a
+        elif form < 0.42:
+            name = f"{a} {b}"
+        elif form < 0.74:
+            name = _joined(rng, a, b)
+        elif form < 0.8:
+            name = f"The {a} " + rng.choice((b, f"of {b}", f"of the {b}"))
+        elif form < 0.86:
+            name = f"{a}: {b}"
+        elif form < 0.9:
+            name = f"{a} & {b}"
+        elif form < 0.94:
+            name = f"{a}'s {b}"
+        elif form < 0.97:
+            name = f"{a}-{b}"
+        else:
+            name = f"{a} {b} {_training_word(rng)}"
+        if len(name) <= 28:
+            return _recased(rng, name, 0.12)
+
+
+def training_number(rng: Random) -> str:
+    """A collector number for training, at times with letters on one side or both."""
+    form = rng.random()
+    if form < 0.86:
+        return collector_number(rng)
+    prefix = "".join(rng.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ") for _ in range(rng.choice((1, 2, 2))))
+    total = rng.randint(5, 120)
+    number, width = rng.randint(1, total), rng.choice((1, 2, 2, 3))
+    left = f"{prefix}{number:0{width}d}"
+    return f"{left}/{prefix}{total:0{width}d}" if form < 0.93 else f"{left}/{total:0{width}d}"
+
+
+def _changed_set_name(rng: Random) -> str:
+    """A set name of `set_name`'s forms: seven in ten have words outside the vocabulary.
 
     That keeps training from guessing by vocabulary what it should read.
     """
@@ -226,13 +343,13 @@ def draw_content(rng: Random, test: bool) -> Content:
         return value if rng.random() < p else None
 
     rarity = rng.choice(RARITIES)
-    number = collector_number(rng)
+    number = collector_number(rng) if test else training_number(rng)
     if rng.random() < 0.15:
         number, rarity = promo_code(rng), rng.choice((rarity, "Promo"))
     hp = rng.randrange(30, 350, 10) if rng.random() < 0.9 else rng.randint(5, 399)
     stage = maybe(0.8, rng.choice(STAGES))
     truth = {
-        "name": card_name(rng, test),
+        "name": card_name(rng, True) if test else training_card_name(rng),
         "hp": maybe(0.9, hp),
         "collector_number": maybe(0.93, number),
         "set_name": maybe(0.75, set_name(rng, True) if test else training_set_name(rng)),
@@ -240,6 +357,9 @@ def draw_content(rng: Random, test: bool) -> Content:
         "stage": stage,
         "first_edition": rng.random() < 0.3,
     }
+    if not test:
+        while len(truth["name"]) + len(truth["set_name"] or "") > LONGEST_PAIR:
+            truth["name"] = training_card_name(rng)
     attacks = []
     for _ in range(rng.choice((0, 1, 1, 2, 2))):
         damage = f"{rng.randrange(10, 300, 10)}" + rng.choice(("", "", "+", "\u00d7"))

@@ -120,7 +120,8 @@ def random_layout(rng: Random) -> Layout:
             group = rows[zone][rng.choice(sides)]
             group.insert(rng.randint(0, len(group)), element)
         frozen = {zone: tuple(tuple(side) for side in sides) for zone, sides in rows.items()}
-        order = rng.choices((CLASSIC, LOW_NAME, BOTTOM_NAME), weights=(0.6, 0.22, 0.18))[0]
+        order = rng.choices((CLASSIC, LOW_NAME, BOTTOM_NAME, None), weights=(0.5, 0.18, 0.14, 0.18))[0]
+        order = order or tuple(rng.sample(CLASSIC, len(CLASSIC)))
         layout = Layout("grammar", order, frozen, rng.random() < 0.25)
         if layout.signature() not in _TEST_SIGNATURES:
             return layout

@@ -45,6 +45,7 @@ class Plan:
     canvas: np.ndarray
     ink: Ink
     stretch: tuple[float, float] = (0.9, 1.1)
+    wide: bool = False  # training's wider variety of type
     chars: list[tuple[int, float, float]] = field(default_factory=list)
 
 
@@ -126,6 +127,8 @@ class Renderer:
         }
         caps |= {trap: rng.uniform(8.5, 13) for trap in ("artist", "species", "index", "evolves", "level")}
         caps["copyright"] = rng.uniform(7, 9.5)
+        if not self.test:
+            _widen_caps(rng, caps)
         body = self.books.pick(rng, "text")
         plan = Plan(
             rng=rng,
@@ -136,10 +139,25 @@ class Renderer:
             fine=self.books.pick(rng, "text", "text", "mono") if rng.random() < 0.5 else body,
             caps=caps,
             canvas=self._stock(rng, size, content.kind),
-            ink=Ink(rng, art.PALETTES[content.kind]),
+            ink=Ink(rng, art.PALETTES[content.kind], not self.test),
             stretch=(0.9, 1.1) if self.test else (0.74, 1.16),
+            wide=not self.test,
         )
         return plan
+
+
+def _widen_caps(rng: Random, caps: dict[str, float]) -> None:
+    """Training's wider variety of sizes, each field's by itself."""
+    for field_name, low, high in (
+        ("name", 17, 40),
+        ("hp", 17, 36),
+        ("collector_number", 12, 22),
+        ("set_name", 12, 22),
+        ("rarity", 12, 20),
+        ("stage", 12, 21),
+    ):
+        if rng.random() < 0.35:
+            caps[field_name] = rng.uniform(low, high)
 
 
 def _elements(plan: Plan, row) -> list[list[Element]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import itertools
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -34,18 +35,30 @@ TRAPS = ("level", "index", "artist", "copyright", "species", "evolves")
 class Ink:
     """A card's colours, and readable text colours on what is already painted."""
 
-    def __init__(self, rng: Random, palette: tuple[art.Colour, art.Colour, art.Colour]) -> None:
+    def __init__(self, rng: Random, palette: tuple[art.Colour, art.Colour, art.Colour], wide: bool = False) -> None:
+        """wide: also text colours of any hue and of less contrast, for training."""
         self.light, self.main, self.dark = palette
-        self._rng = rng
+        self._rng, self._wide = rng, wide
 
     def on(self, canvas: np.ndarray, box: tuple[int, int, int, int]) -> art.Colour:
         """A dark or a light colour, whichever stands out in the box."""
         x0, y0, x1, y1 = (max(0, round(v)) for v in box)
         part = canvas[y0 : y1 : 3, x0 : x1 : 7]
         luminance = part.mean() if part.size else 255.0
+        if self._wide and not 85 < luminance < 170 and (form := self._rng.random()) < 0.3:
+            return self._unusual(part, luminance > 128, form < 0.12)
         if luminance > 128:
             return art.mix((12, 12, 18), self.dark, self._rng.uniform(0, 0.35))
         return art.mix((255, 255, 255), self.light, self._rng.uniform(0, 0.3))
+
+    def _unusual(self, part: np.ndarray, dark: bool, faint: bool) -> art.Colour:
+        """A text colour nearer to the ground's, or of any hue but of some contrast."""
+        rng, end = self._rng, (10, 10, 14) if dark else (255, 255, 255)
+        if faint and part.size:
+            ground = tuple(int(v) for v in part.reshape(-1, 3).mean(0))
+            return art.mix(end, ground, rng.uniform(0.15, 0.42))
+        hue = tuple(rng.randint(0, 120) if dark else rng.randint(140, 255) for _ in range(3))
+        return art.mix(end, hue, rng.uniform(0.3, 0.9))
 
     def accent(self, ink: art.Colour) -> art.Colour:
         """The type's colour, moved towards a text colour."""
@@ -137,8 +150,16 @@ class Element:
 
     @staticmethod
     def _text(plan: Plan, piece: Piece, x: float, baseline: float, ink: art.Colour, outline: bool) -> None:
-        piece.style.outline = 0.06 if outline else 0.0
+        if outline:
+            piece.style.outline = piece.style.outline or 0.06
+        elif not plan.wide:
+            piece.style.outline = 0.0
         line = set_line(piece.face, piece.text, piece.style)
+        if piece.style.shadow:
+            dark = (0, 0, 0) if sum(ink) > 380 else (235, 235, 235)
+            off = max(1.0, piece.style.shadow * piece.style.cap)
+            cast = (line.mask >> 1) + (line.mask >> 3)
+            plan.ink.stamp(plan.canvas, cast, x + line.dx + off, baseline + line.dy + off, dark)
         if line.outline is not None:
             dark = (0, 0, 0) if sum(ink) > 380 else (255, 255, 255)
             plan.ink.stamp(plan.canvas, line.outline, x + line.dx, baseline + line.dy, dark)
@@ -170,7 +191,46 @@ def _word(plan: Plan, text: str, face: Face, cap: float, gap: float = 0.0) -> Pi
         style.shear = rng.uniform(0.1, 0.25)
     if rng.random() < 0.15:
         style.tracking = rng.uniform(0.01, 0.08)
+    if plan.wide:
+        _widen(rng, style)
     return Piece(text, face, style, face.width(text, style), gap=gap)
+
+
+def _widen(rng: Random, style: Style) -> None:
+    """Training's wider variety of one piece of text: weight, spacing, digits, outline, shadow."""
+    if rng.random() < 0.18:
+        style.weight = rng.choice((0.015, 0.03, 0.045))
+    if rng.random() < 0.2:
+        style.tracking = rng.uniform(-0.035, 0.2) if rng.random() < 0.5 else rng.uniform(-0.03, 0.1)
+    if rng.random() < 0.06:
+        style.shear = rng.uniform(-0.12, 0.35)
+    if rng.random() < 0.14:
+        style.old_digits = True
+    if rng.random() < 0.06:
+        style.jitter = rng.uniform(0.02, 0.06)
+    if rng.random() < 0.07:
+        style.outline = rng.choice((0.04, 0.06, 0.09))
+    if rng.random() < 0.08:
+        style.shadow = rng.uniform(0.04, 0.14)
+
+
+def _small_caps(plan: Plan, text: str, face: Face, cap: float) -> list[Piece]:
+    """A text whose small letters are drawn as small capitals: pieces of equal size, without gaps."""
+    first = _word(plan, "X", face, cap)
+    pieces: list[Piece] = []
+    ratio = plan.rng.uniform(0.7, 0.84)
+    for small, run in itertools.groupby(text, key=str.islower):
+        style = replace(first.style, cap=cap * ratio if small else cap)
+        drawn = "".join(run).upper()
+        pieces.append(Piece(drawn, face, style, face.width(drawn, style)))
+    return pieces
+
+
+def _title(plan: Plan, text: str, face: Face, cap: float) -> list[Piece]:
+    """A name or a set name: one piece, in training now and then in small capitals."""
+    if plan.wide and plan.rng.random() < 0.06 and any(c.islower() for c in text):
+        return _small_caps(plan, text, face, cap)
+    return [_word(plan, text, face, cap)]
 
 
 def _mark(name: str, cap: float, size: float, gap: float = 0.0) -> Piece:
@@ -192,7 +252,7 @@ def element_for(plan: Plan, name: str) -> Element | None:
         return None
     badge, pad = False, 0.0
     if name == "name":
-        pieces = [_word(plan, value, plan.title, cap)]
+        pieces = _title(plan, value, plan.title, cap)
     elif name == "hp":
         label = _word(plan, "HP", plan.title, cap * rng.uniform(0.45, 0.8), 0.25 * cap)
         digits = _word(plan, str(value), plan.title, cap, 0.25 * cap)
@@ -200,13 +260,13 @@ def element_for(plan: Plan, name: str) -> Element | None:
     elif name == "collector_number":
         pieces = [_word(plan, value, plan.fine, cap)]
     elif name == "set_name":
-        pieces = [_word(plan, value, plan.fine, cap)]
+        pieces = _title(plan, value, plan.fine, cap)
         form = rng.random()
         if form < 0.55:
             pieces.insert(0, _mark(f"emblem-{rng.randint(0, 400)}", cap, rng.uniform(1.3, 1.9), 0.5 * cap))
         elif form < 0.8:
             pieces.append(_mark(f"emblem-{rng.randint(0, 400)}", cap, rng.uniform(1.3, 1.9)))
-            pieces[0].gap = 0.5 * cap
+            pieces[-2].gap = 0.5 * cap
     elif name == "rarity":
         symbols = RARITY_SYMBOLS.get(value)
         if symbols and plan.content.rarity_form == "symbol":

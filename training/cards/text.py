@@ -24,6 +24,14 @@ class Style:
     shear: float = 0.0
     tracking: float = 0.0
     outline: float = 0.0
+    weight: float = 0.0  # stroke added to the letters, in em
+    old_digits: bool = False  # digits of small letters' heights and depths
+    jitter: float = 0.0  # how far letters stand off the baseline, in em
+    shadow: float = 0.0  # how far a shadow falls, in em
+
+
+OLD_SMALL, OLD_LOW = frozenset("012"), frozenset("34579")
+OLD_SIZE, OLD_DROP = 0.72, 0.2  # of the digits that are small, and how deep the low ones hang (em)
 
 
 @dataclass
@@ -97,8 +105,11 @@ def set_line(face: Face, text: str, style: Style) -> Line:
     em = style.cap / face.cap_per_em
     size = next((s for s in DRAW_SIZES if s >= 1.6 * em), DRAW_SIZES[-1])
     reduce = size / em
-    stroke = round(style.outline * size)
+    weight = round(style.weight * size)
+    stroke = weight + round(style.outline * size)
     advances = np.array(face.advances(text)) + style.tracking
+    if style.old_digits:
+        advances = np.array([a * OLD_SIZE if c in OLD_SMALL else a for c, a in zip(text, advances)])
     ends = np.cumsum(advances)
     pens = np.rint((ends - advances) * size).astype(int).tolist()
     pad = 4 + stroke + int(0.12 * size)
@@ -106,11 +117,11 @@ def set_line(face: Face, text: str, style: Style) -> Line:
     shape = (up + down, int(ends[-1] * size) + 2 * pad)
     centres = np.stack([(ends - advances / 2) * em * style.stretch, np.full(len(text), -style.cap / 2)], axis=1)
     return Line(
-        mask=_reduced(face, text, size, 0, pens, shape, pad, up, reduce, style),
+        mask=_reduced(face, text, size, weight, pens, shape, pad, up, reduce, style),
         dx=-pad / reduce * style.stretch,
         dy=-up / reduce,
         centres=centres,
-        outline=_reduced(face, text, size, stroke, pens, shape, pad, up, reduce, style) if stroke else None,
+        outline=_reduced(face, text, size, stroke, pens, shape, pad, up, reduce, style) if stroke > weight else None,
     )
 
 
@@ -128,9 +139,16 @@ def _reduced(
 ) -> np.ndarray:
     """The line drawn at `size`, slanted, and reduced `[h, w]`; baseline `up` rows down."""
     large = np.zeros(shape, np.uint8)
-    for char, pen in zip(text, pens):
-        glyph = face.glyph(char, size, stroke)
-        x, y = max(0, pen + pad + glyph.left), max(0, up + glyph.top)
+    for at, (char, pen) in enumerate(zip(text, pens)):
+        drop, drawn = 0, size
+        if style.old_digits and char in OLD_SMALL:
+            drawn = round(OLD_SIZE * size)
+        elif style.old_digits and char in OLD_LOW:
+            drop = round(OLD_DROP * size)
+        if style.jitter:  # a pattern that comes back, so that outline and letter agree
+            drop += round(style.jitter * size * ((at * 37 + ord(char) * 11) % 17 - 8) / 8)
+        glyph = face.glyph(char, drawn, stroke)
+        x, y = max(0, pen + pad + glyph.left), max(0, up + glyph.top + drop)
         part = large[y : y + glyph.mask.shape[0], x : x + glyph.mask.shape[1]]
         np.maximum(part, glyph.mask[: part.shape[0], : part.shape[1]], out=part)
     image = Image.fromarray(large)

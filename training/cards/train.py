@@ -4,13 +4,15 @@ usage: train.py --seconds 420 --fonts build/fonts --out OUT [--resume DIR_OR_CHE
 The schedule follows the clock: warm-up by steps, full rate, then a linear decay to zero
 over the last part of the time. --resume starts from exported or saved weights and their
 shapes; a checkpoint has the optimizers' state too, exported weights start it anew.
---until ends training at a number of seconds after the program's start, whatever the
-set-up took.
+--until ends training at a number of seconds after the program's start, --end-at at a
+moment in seconds of the epoch, whatever the set-up took. Several processes with RANK and
+WORLD_SIZE set train one model together (ranks.py); --batch is then each one's.
 """
 
 import argparse
 import json
 import os
+import shutil
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -27,13 +29,17 @@ from augment import Augmenter, character_targets, normalised
 from model import MEDIUM, CardReader, CharacterHead, Config
 from muon import Muon
 from pool import CardPool, Workers
+from ranks import Ranks
 from rows import CLASS_COUNT
+
+RESYNC = 500  # steps after which ranks get rank 0's weights again, should rounding have driven them apart
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=420, help="of training")
     parser.add_argument("--until", type=float, default=1e9, help="seconds from the start to the end of training")
+    parser.add_argument("--end-at", type=float, default=1e12, help="when training ends, in seconds of the epoch")
     parser.add_argument("--size", choices=("s", "m"), default="s", help="shapes of a model that starts anew")
     parser.add_argument("--fonts", type=Path, default=Path("build/fonts"))
     parser.add_argument("--out", type=Path, required=True)
@@ -55,6 +61,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--aux", type=float, default=0.5, help="weight of the character loss; it falls to a tenth")
     parser.add_argument("--teacher", type=Path, help="exported model whose answers' distributions are learned too")
     parser.add_argument("--soft", type=float, default=0.5, help="weight of the teacher's distributions")
+    parser.add_argument("--halfway", type=int, default=256, help="cards of each folder to read half-way; 0: none")
+    parser.add_argument("--keep-every", type=float, default=120, help="seconds between two savings")
     parser.add_argument("--max-steps", type=int, default=10**9)
     parser.add_argument("--profile", action="store_true", help="print what steps 60 to 63 spend their time on")
     parser.add_argument("--no-compile", action="store_true")
@@ -64,8 +72,8 @@ def parse_arguments() -> argparse.Namespace:
 class Trainer:
     """Model, optimizers and the loss of one batch."""
 
-    def __init__(self, args: argparse.Namespace, device: torch.device) -> None:
-        self.args, self.device = args, device
+    def __init__(self, args: argparse.Namespace, device: torch.device, ranks: Ranks) -> None:
+        self.args, self.device, self.ranks = args, device, ranks
         self.dtype = torch.float16 if device.type == "cuda" else torch.float32
         torch.manual_seed(args.seed)
         self.config = {"s": Config(), "m": MEDIUM}[args.size]
@@ -88,12 +96,14 @@ class Trainer:
         decayed = [p for p in rest if p.ndim > 1]
         plain = [p for p in rest if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": args.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        self.adam = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.98), fused=device.type == "cuda")
+        fused = {"fused": True} if device.type == "cuda" else {}  # an argument that older versions lack
+        self.adam = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.98), **fused)
         if self.kept:
             self.adam.load_state_dict(self.kept["adam"])
             for (_, buffer), old in zip(self.muon.groups, self.kept["muon"], strict=True):
                 buffer.copy_(old)
         self.parameters = [*self.reader.parameters(), *self.head.parameters()]
+        ranks.same(self.parameters)
         self.none_weight = torch.ones(self.head.width, device=device)
         self.none_weight[CLASS_COUNT] = 0.1
         self.teacher = evaluate.load_model(args.teacher, device).requires_grad_(False) if args.teacher else None
@@ -125,7 +135,7 @@ class Trainer:
         c, device = self.config, self.device
         pixels = torch.rand(batch, 3, c.image_size, c.image_size, device=device).to(self.dtype) * 255
         rows = torch.arange(batch, device=device)
-        for _ in range(3):
+        for _ in range(3 if device.type == "cuda" else 0):
             began = time.time()
             for _ in range(4):
                 augmenter.batch(pool.pictures[rows], pool.chars[rows], 1.0, self.args.groups)
@@ -179,6 +189,7 @@ class Trainer:
         """One update; returns the losses and the share of answers right under teacher forcing."""
         text, aux, exact = self.loss(pixels, answers, targets, apart)
         (text + aux_weight * aux).backward()
+        self.ranks.average_gradients(self.parameters)
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         for group in self.adam.param_groups:
             group["lr"] = rate
@@ -190,7 +201,11 @@ class Trainer:
 
     def save(self, out: Path, step: int, record: dict) -> None:
         """Writes the exported model and a checkpoint that training resumes from."""
-        export.write_model(self.reader, out / "model", record | {"step": step}, self.head)
+        export.write_model(self.reader, out / "model.part", record | {"step": step}, self.head)
+        if (out / "model").exists():
+            shutil.rmtree(out / "model.old", ignore_errors=True)
+            os.rename(out / "model", out / "model.old")
+        os.rename(out / "model.part", out / "model")
         weights = {"reader": self.reader.state_dict(), "head": self.head.state_dict(), "step": step}
         optimizers = {"adam": self.adam.state_dict(), "muon": [buffer for _, buffer in self.muon.groups]}
         torch.save(weights | {"config": asdict(self.config), "optimizers": optimizers}, out / "checkpoint.part")
@@ -220,6 +235,13 @@ def profile_of(device: torch.device) -> torch.profiler.profile:
     return profiler
 
 
+def digest(trainer: Trainer) -> str:
+    """The sums of the weights and of their sizes, to compare ranks."""
+    with torch.no_grad():
+        sums = [(p.double().sum(), p.double().abs().sum()) for p in trainer.parameters]
+    return f"{sum(float(a) for a, _ in sums):.12g} {sum(float(b) for _, b in sums):.12g}"
+
+
 def evaluate_all(trainer: Trainer, folders: list[Path], limit: int | None, lines: int) -> dict:
     """Scores on the evaluation folders whose pictures are ready."""
     results = {}
@@ -240,18 +262,21 @@ def main() -> None:
     args = parse_arguments()
     args.out.mkdir(parents=True, exist_ok=True)
     began = time.time()
-    workers = Workers(args.fonts, args.workers, args.seed)
+    ranks = Ranks()
+    seed = args.seed + 1000 * ranks.rank  # of what a rank draws; the weights start from args.seed
+    workers = Workers(args.fonts, args.workers, seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cuda.matmul.allow_tf32 = True
+    ranks.join(device)
     pool = CardPool(workers, args.pool, device)
-    trainer = Trainer(args, device)
+    trainer = Trainer(args, device, ranks)
     compiled = device.type == "cuda" and not args.no_compile
     if compiled:
         import torch._dynamo.config as compiler
 
         compiler.suppress_errors = True  # What cannot be compiled runs as it stands.
         compiler.cache_size_limit = 64
-    augmenter = Augmenter(trainer.config, device, trainer.dtype, args.seed, args.camera_groups, compiled)
+    augmenter = Augmenter(trainer.config, device, trainer.dtype, seed, args.camera_groups, compiled)
     trainer.warm_up(args.batch, augmenter, pool)
     print(f"compiled after {time.time() - began:.0f} s", flush=True)
     while pool.received < 4 * args.batch:
@@ -259,9 +284,9 @@ def main() -> None:
     print(f"ready after {time.time() - began:.0f} s, {pool.received} cards", flush=True)
 
     started, step, saved, halfway = time.time(), 0, time.time(), False
-    seconds_given = min(args.seconds, args.until - (started - began))
+    seconds_given = max(1.0, min(args.seconds, args.until - (started - began), args.end_at - started))
     profiler = profile_of(device) if args.profile else None
-    while (share := (time.time() - started) / seconds_given) < 1 and step < args.max_steps:
+    while (share := ranks.share(step, (time.time() - started) / seconds_given)) < 1 and step < args.max_steps:
         rows = pool.sample(args.batch, augmenter.generator)
         strength = min(1.0, max(0.0, (share - args.camera_from) / 0.1))
         turned = args.turned_from + (args.turned_to - args.turned_from) * min(1.0, share / 0.6)
@@ -273,26 +298,35 @@ def main() -> None:
         if profiler:
             profiler.step()
         step += 1
-        if step % 100 == 0 or step == args.max_steps:
+        if step % RESYNC == 0:
+            ranks.same(trainer.parameters)
+        if ranks.first and (step % 100 == 0 or step == args.max_steps):
             seconds = time.time() - started
             print(
                 f"step {step} {seconds:.0f} s rate {rate:.5f} text {text:.4f} aux {aux:.4f} exact {exact:.3f} "
-                f"{step * args.batch / seconds:.0f} images/s, {pool.received / (time.time() - began):.0f} cards/s",
+                f"{step * args.batch * ranks.count / seconds:.0f} images/s, {pool.received / (time.time() - began):.0f} cards/s",
                 flush=True,
             )
-        if time.time() - saved > 120:
+        if ranks.first and time.time() - saved > args.keep_every:
             saved = time.time()
             trainer.save(args.out, trainer.first_step + step, {"seed": args.seed})
-        if not halfway and share > 0.5:
+        if ranks.first and args.halfway and not halfway and share > 0.5:
             halfway = True
-            evaluate_all(trainer, args.data, 256, 0)
+            evaluate_all(trainer, args.data, args.halfway, 0)
     pool.stop()
     trained = time.time() - started
+    print(f"rank {ranks.rank}: step {step}, {pool.received} cards, weights {digest(trainer)}", flush=True)
+    if not ranks.first:
+        ranks.leave()
+        return
     total = trainer.first_step + step
     trainer.save(args.out, total, {"seed": args.seed})
     results = evaluate_all(trainer, args.data, None, 40)
-    summary = {"step": total, "seconds": trained, "cards": pool.received, "results": results}
+    images = step * args.batch * ranks.count
+    seen = {"steps": step, "images": images, "cards": pool.received * ranks.count}
+    summary = {"step": total, "seconds": trained, **seen, "results": results}
     (args.out / "summary.json").write_text(json.dumps(summary, indent=1))
+    ranks.leave()
 
 
 if __name__ == "__main__":
