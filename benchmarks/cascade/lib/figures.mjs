@@ -85,12 +85,12 @@ function count(cards, answerOf) {
   return cards.map((card) => isRight(answerOf(card), card.truth));
 }
 
-/** One strategy on some cards. `right`: of each card; `shares`: how often each model is asked, a card. */
+/** One strategy on some cards. `right`: of each card, as `reference` is of the accurate model's (the same array: it is that model); `shares`: how often each model is asked, a card. */
 function row(name, right, reference, shares, cost, more = {}) {
   const n = right.length, good = right.filter(Boolean).length;
   const percent = (measure) => (measure ? shares.fast * measure.ratio + shares.accurate : null);
   return { strategy: name, n, right: good, accuracy: good / n, interval95: wilson95(good, n),
-    paired: right.every((each, i) => each === reference[i]) ? null : paired95(right, reference), ...more,
+    paired: right === reference ? null : paired95(right, reference), ...more,
     compute: { cpu: percent(cost.cpu_s), wall: percent(cost.wall_ms), multiply_adds: percent(cost.multiply_adds) } };
 }
 
