@@ -85,7 +85,10 @@ function count(cards, answerOf) {
   return cards.map((card) => isRight(answerOf(card), card.truth));
 }
 
-/** One strategy on some cards. `right`: of each card, as `reference` is of the accurate model's (the same array: it is that model); `shares`: how often each model is asked, a card. */
+/**
+ * One strategy on some cards. `right`: of each card, as `reference` is of the accurate model's (the same array: it is that
+ * model); `shares`: how often each model is asked, a card.
+ */
 function row(name, right, reference, shares, cost, more = {}) {
   const n = right.length, good = right.filter(Boolean).length;
   const percent = (measure) => (measure ? shares.fast * measure.ratio + shares.accurate : null);
