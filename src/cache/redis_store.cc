@@ -208,6 +208,7 @@ class RedisStore final : public Store {
       if (!formed) return fail(ErrorCode::kUnavailable, describe(options_) + ": not an answer to SCAN");
       cursor = text_of(*reply->element[0]);
       std::vector<std::string_view> names;
+      names.reserve(reply->element[1]->elements);
       for (std::size_t i = 0; i < reply->element[1]->elements; ++i) {
         names.push_back(text_of(*reply->element[1]->element[i]));
       }

@@ -32,6 +32,7 @@ void TieredCache::warm(Store& database) {
   if (options_.warm_entries == 0) return;
   const auto take = [this](Entry entry) { return memory_.insert_cold(entry.key, std::move(entry.answer)); };
   // What goes wrong here goes wrong again, and is counted, with the next write.
+  // NOLINTNEXTLINE(bugprone-unused-return-value): so nothing is to be done about it
   (void)database.newest(options_.warm_entries, take, Clock::now() + options_.tiers.write_timeout);
 }
 

@@ -199,9 +199,10 @@ Result<void> import_file(const tasks::Task& task, const fs::path& path, const Im
   CsvReader reader(input);
   CsvRecord record;
   FOVEA_TRY(const bool any, reader.next(record));
-  if (!any)
+  if (!any) {
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("{}: expected a header line, found nothing", path.string()));
+  }
   FOVEA_TRY(const Columns columns, read_header(task, record, path.string()));
   for (std::size_t i = 0; i < columns.names.size(); ++i) {
     if (columns.fields[i] == nullptr) report.extra_columns.push_back(columns.names[i]);
@@ -242,9 +243,10 @@ Result<ImportReport> Catalog::import_csv(const tasks::Task& task, std::span<cons
                 fmt::format("{}:{}: {}; {} bad records, nothing imported", first.file, first.line,
                             first.message, report.refused));
   }
-  if (report.imported == 0)
+  if (report.imported == 0) {
     return fail(ErrorCode::kInvalidArgument,
                 "expected records behind the header, found none; nothing imported");
+  }
   FOVEA_CHECK_OK(transaction.commit());
   return report;
 }

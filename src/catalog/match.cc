@@ -90,10 +90,12 @@ class Search {
   /// The entries with the largest sums.
   [[nodiscard]] std::vector<std::int64_t> best_entries() const {
     std::vector<std::pair<double, std::int64_t>> order;
+    order.reserve(sums_.size());
     for (const auto& [entry, sum] : sums_) order.emplace_back(-sum, entry);
     const std::size_t kept = std::min(order.size(), kMaxScored);
     std::ranges::partial_sort(order, order.begin() + static_cast<std::ptrdiff_t>(kept));
     std::vector<std::int64_t> entries;
+    entries.reserve(kept);
     for (std::size_t i = 0; i < kept; ++i) entries.push_back(order[i].second);
     return entries;
   }
@@ -149,10 +151,12 @@ class Search {
       }
     }
     std::vector<std::pair<int, std::int64_t>> order;
+    order.reserve(shared.size());
     for (const auto& [value, count] : shared) order.emplace_back(-count, value);
     const std::size_t kept = std::min(order.size(), kMaxSimilarValues);
     std::ranges::partial_sort(order, order.begin() + static_cast<std::ptrdiff_t>(kept));
     std::vector<std::int64_t> values;
+    values.reserve(kept);
     for (std::size_t i = 0; i < kept; ++i) values.push_back(order[i].second);
     return values;
   }

@@ -13,7 +13,7 @@ class JumpPlanner {
       : tokenizer_(tokenizer), matcher_(matcher), vocabulary_(matcher.vocabulary()), emitted_(emitted) {}
 
   JumpPlan plan() {
-    const JumpPlan nothing = {emitted_.size(), {}};
+    JumpPlan nothing = {emitted_.size(), {}};
     std::string forced = matcher_.forced_bytes();
     if (forced.empty()) return nothing;
     text_ = vocabulary_.text(emitted_);

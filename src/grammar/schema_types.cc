@@ -130,9 +130,10 @@ Result<NodeId> SchemaCompiler::integer(const Json& schema, const std::string& po
   if (range.high_exclusive && high == *range.high) high -= 1;
   low = std::max(low, -kLargest);
   high = std::min(high, kLargest);
-  if (low > high)
+  if (low > high) {
     return refuse(pointer, range.low ? range.low_keyword : range.high_keyword,
                   "no integer that can be written is in this range");
+  }
   const auto first = static_cast<std::int64_t>(low);
   const auto last = static_cast<std::int64_t>(high);
   FOVEA_TRY(const auto divisor, read_number(schema, pointer, "multipleOf"));

@@ -323,6 +323,7 @@ void RoutedService::chat(ChatRequest request, ChatListener listener) {
 
 std::vector<ModelInfo> RoutedService::models() const {
   std::vector<ModelInfo> all;
+  all.reserve(services_.size());
   for (const auto& service : services_) all.push_back(service->models().front());
   return all;
 }

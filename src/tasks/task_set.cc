@@ -96,6 +96,7 @@ Result<const Task*> TaskSet::require(std::string_view name, ErrorCode code) cons
 
 std::vector<std::string> TaskSet::names() const {
   std::vector<std::string> names;
+  names.reserve(tasks_.size());
   for (const auto& [name, entry] : tasks_) names.push_back(name);
   return names;
 }

@@ -111,7 +111,8 @@ Values squeeze_excite(const IntegerLayer& self, std::span<const std::int32_t> in
   Values factors = product_sums(self.excite, squeezed);
   for (std::size_t c = 0; c < channels; ++c) {
     const std::int32_t argument = rescale(factors[c], self.excite.rescale[c], kMostSigned);
-    const std::int32_t gate = gate_table()[static_cast<std::size_t>(argument + 128)];
+    const std::int32_t place = argument + 128;
+    const std::int32_t gate = gate_table()[static_cast<std::size_t>(place)];
     factors[c] = rescale(gate, self.gate, kMostGateFactor);
   }
   const std::int32_t most = self.signed_output ? kMostSigned : kMostUnsigned;
@@ -155,7 +156,9 @@ std::vector<std::int32_t> channel_means(std::span<const std::int32_t> in, std::s
   for (std::size_t i = 0; i < in.size(); i += channels) {
     for (std::size_t c = 0; c < channels; ++c) sums[c] += in[i + c];
   }
-  for (std::int32_t& sum : sums) sum = rounded_mean(sum, static_cast<std::int32_t>(in.size() / channels));
+  const auto pixels = static_cast<std::int32_t>(in.size() / channels);
+  assert(pixels > 0);
+  for (std::int32_t& sum : sums) sum = rounded_mean(sum, pixels);
   return sums;
 }
 
