@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Makes models/pizza-micro-* from nothing: draws the splits, trains the family, searches shapes, writes the cards, the committed
-# evaluation pictures and the samples. usage: training/pizza/run.sh DATA RUNS (folders), from the root of the source tree.
-# Shipped weights come from these lines; a rerun repeats in distribution, and to the bit only with the same PyTorch.
+# The family from nothing, on a processor: draws the splits, trains, searches shapes, writes the models to RUNS/models, and the committed
+# evaluation pictures and samples. usage: training/pizza/run.sh DATA RUNS (folders), from the root of the source tree.
+# Shipped weights: models/pizza-micro-v2 comes from these lines; v1, wide, se4, se8 and 3block come from gpu.sh, judged anew by judge.py
+# and put into models/ by card.py (v1 from its run v1-jitter). A rerun repeats in distribution, and to the bit only with the same PyTorch.
 set -euo pipefail
 export PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1
 data=$1 runs=$2
@@ -22,7 +23,7 @@ done
 "$python" $here/search.py --draw "$runs/search"
 cp "$runs/search/frontier.svg" "$runs/search/search.json" $here/
 for model in v1 v2 se4 se8 3block wide; do
-  "$python" $here/card.py --run "$runs/$model" --out "models/pizza-micro-$model"
+  "$python" $here/card.py --run "$runs/$model" --out "$runs/models/pizza-micro-$model"
 done
 "$python" $here/make_eval.py --set test --n 216 --longest 72 --quality 75 --out models/eval/pizza/test
 "$python" $here/make_eval.py --set not-a-pizza --n 54 --longest 72 --quality 75 --out models/eval/pizza/not-a-pizza
