@@ -102,7 +102,7 @@ function symbol({ strategy, threshold, weight }, chosen, px, py, inside = '') {
   return `<circle class="point ${strategy === 'verify' ? 'hollow' : ''}" cx="${px}" cy="${py}" r="4.5">${inside}</circle>`;
 }
 
-/** One row that explains the symbols. */
+/** One row that explains the symbols, and its width. */
 function drawLegend({ rows, chosen }) {
   const texts = { cascade: 'cascade, as accurate on the cards that chose', verify: 'verify', ensemble: 'ensemble', 'ensemble, weighted': 'ensemble, weighted' };
   const out = [`<path class="curve" d="M${panel.left} 14h22"/>`, `<text x="${panel.left + 28}" y="18">cascade at every threshold</text>`];
@@ -112,7 +112,7 @@ function drawLegend({ rows, chosen }) {
     out.push(symbol(row, chosen, at, 14), `<text x="${at + 12}" y="18">${escape(text)}</text>`);
     at += 36 + 6.6 * text.length;
   }
-  return out.join('\n');
+  return { legend: out.join('\n'), width: at };
 }
 
 /**
@@ -120,11 +120,12 @@ function drawLegend({ rows, chosen }) {
  * as figures.mjs makes rows and curve.
  */
 export function drawChart(panels) {
-  const gap = 12, width = panels.length * (panel.width + gap) - gap, height = panel.height + legendHeight;
+  const { legend, width: legendWidth } = drawLegend(panels[0]);
+  const gap = 12, width = Math.ceil(Math.max(panels.length * (panel.width + gap) - gap, legendWidth)), height = panel.height + legendHeight;
   return `<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="Whole cards read right against compute, for each split">
 <style>${style}</style>
 <rect class="page" width="${width}" height="${height}"/>
-${drawLegend(panels[0])}
+${legend}
 <g transform="translate(0 ${legendHeight})">
 ${panels.map((each, i) => drawPanel(each, i * (panel.width + gap))).join('\n')}
 </g>
