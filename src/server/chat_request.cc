@@ -84,7 +84,7 @@ Checked only_members(const Json& object, const std::string& param,
   for (const auto& [key, value] : object.items()) {
     if (!value.is_null() && std::ranges::find(known, key) == known.end()) {
       const std::string name = key.substr(0, kShown);
-      return fault(param.empty() ? name : param + "." + name,
+      return fault(param.empty() ? name : fmt::format("{}.{}", param, name),
                    fmt::format("unknown member {} of {}", shown(key), param.empty() ? "the request" : param));
     }
   }
