@@ -213,6 +213,7 @@ void Service::glance(const JobPointer& job, std::move_only_function<void()> then
                     if (shown.ok()) {
                       judge(*job->plan->task, options_.catalogue.get(), shown);
                       shown.confidence = nullptr;
+                      shown.unsure = job->plan->task->kind == tasks::Kind::kLabels;
                       shown.rule = "preview";
                       shown.why = "the whole picture in one frame; a reading of its tiles follows";
                       shown.timings.total_ms = look->watch.elapsed_ms();

@@ -175,6 +175,7 @@ TEST_F(GlanceTest, AModelThatCutsPicturesShowsTheWholeOneInOneFrameFirst) {
   EXPECT_EQ(preview.file, "f.png");
   EXPECT_TRUE(preview.fields.contains("label"));
   EXPECT_TRUE(preview.confidence.is_null());
+  EXPECT_TRUE(preview.unsure);
   EXPECT_TRUE(answer.confidence.is_object());
   EXPECT_EQ(tiles(), 1 + 4 * 3 + 1U);  // the glance; 384 x 512 pixels in tiles of 128, and the whole
 }
