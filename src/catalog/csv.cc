@@ -75,7 +75,7 @@ CsvReader::End CsvReader::read_quoted(CsvRecord& record, std::string& value) {
 }
 
 CsvReader::End CsvReader::read_value(CsvRecord& record, std::string& value) {
-  if (peek() == '"') {
+  if (value.empty() && peek() == '"') {  // not empty: it begins with what was nearly a byte order mark
     (void)take();
     return read_quoted(record, value);
   }
@@ -134,7 +134,8 @@ std::string csv_line(const std::vector<std::string>& values) {
   std::string line;
   for (const std::string& value : values) {
     if (&value != &values.front()) line += ',';
-    const bool plain = !value.empty() && value.find_first_of(",\"\r\n") == std::string::npos;
+    const bool plain = !value.empty() && value.find_first_of(",\"\r\n") == std::string::npos &&
+                       !value.starts_with(kByteOrderMark);
     if (plain) {
       line += value;
       continue;

@@ -72,8 +72,13 @@ TEST(CsvTest, LimitsHold) {
   EXPECT_THAT(read(std::string(300, ',')).at(0).mistake, HasSubstr("at most 256 values"));
 }
 
+TEST(CsvTest, WhatIsNearlyAByteOrderMarkBeginsAValueWithoutQuotes) {
+  EXPECT_THAT(read("\xEF\xBB\"\xBFx\",b").at(0).mistake, HasSubstr("no quote inside an unquoted value"));
+}
+
 TEST(CsvTest, WhatIsWrittenComesBack) {
-  const std::vector<std::string> pieces{"a", ",", "\"", "\n", "\r\n", "é", " ", "\r", "", "龍"};
+  const std::vector<std::string> pieces{"a", ",",  "\"", "\n", "\r\n",        "é",
+                                        " ", "\r", "",   "龍", "\xEF\xBB\xBF"};
   std::mt19937 random(7);
   for (int round = 0; round < 3000; ++round) {
     std::vector<std::vector<std::string>> rows(1 + random() % 4);
