@@ -183,7 +183,8 @@ TEST(Tokenizer, LeavesOnlySpecialTokensOutWhenDecodingWithoutThem) {
 }
 
 TEST(Tokenizer, MayBeUsedByManyThreadsAtOnce) {
-  const Tokenizer tokenizer = Tokenizer::load(fovea::test::data_folder() / "golden/qwen25vl-tiny-f32").value();
+  const Tokenizer tokenizer =
+      Tokenizer::load(fovea::test::data_folder() / "golden/qwen25vl-tiny-f32").value();
   const std::string text = "Read the HP. 120 e\u0301 <|im_end|>\n\n return x";
   const Ids expected = tokenizer.encode(text);
   std::vector<std::thread> threads;
