@@ -5,14 +5,14 @@
 # the set-up took, then every model is evaluated. WORK/pack/latest has the newest weights in files under 15 MB:
 # m.tgz.NN and small.tgz.NN (cat NAME.tgz.* | tar xz), logs.tgz with every log and summary, pizza.tgz.
 # WORK/done appears at the end. Started again in the same WORK, every job goes on from its last weights.
-# JOBS chooses among "m s control pruned-10 pruned-25 pruned-50"; PIZZA is a command that runs on GPU 3 beside them
-# and leaves its results in $PIZZA_OUT. DRY=1: tiny jobs for a machine without a GPU.
+# JOBS chooses among "m s control pruned-10 pruned-25 pruned-50" (all but m on GPU 3; M_GPUS, "0 1 2", are m's);
+# PIZZA is a command that runs on GPU 3 beside them and leaves its results in $PIZZA_OUT. DRY=1: tiny jobs for a machine without a GPU.
 set -uo pipefail
 work=$1 fonts_tar=$2 pruned=$3 seconds=$4
 here="$(cd "$(dirname "$0")" && pwd)"
 models=${MODELS:-$here/../../models}
 python=${PYTHON:-python3}
-export PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=2 NCCL_NVLS_ENABLE=0 TORCHINDUCTOR_COMPILE_THREADS=4
+export PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=2 NCCL_NVLS_ENABLE=0 TORCHINDUCTOR_COMPILE_THREADS=8
 export NCCL_SOCKET_IFNAME=lo GLOO_SOCKET_IFNAME=lo
 mkdir -p "$work/logs" "$work/pack" "$work/pizza"
 rm -f "$work/done"
@@ -25,7 +25,7 @@ dry=()
 [ -n "${DRY:-}" ] && dry=(--batch 2 --groups 2 --pool 64 --workers 1 --no-compile --max-steps "$DRY" --keep-every 20)
 clean=(--data "$work/clean")
 both=(--data "$work/clean" --data "$work/camera")
-camera=(--groups 8 --camera-groups 4 --workers 13)
+camera=(--groups 8 --camera-groups 5 --workers 14)
 
 # Evaluation pictures, drawn at the lowest priority while the jobs compile.
 (
@@ -48,28 +48,31 @@ one() { # JOB GPU START ARGUMENTS: one process on one GPU
   TORCHINDUCTOR_CACHE_DIR="$work/cache/$job" CUDA_VISIBLE_DEVICES=$gpu "$python" "$here/train.py" --end-at "$end_at" \
     --seconds "$seconds" --fonts "$fonts" --out "$work/$job" --resume "$(newest "$job" "$start")" "$@" "${dry[@]}"
 }
-two() { # JOB GPU GPU START ARGUMENTS: two processes that train one model
-  local job=$1 gpus=("$2" "$3") start=$4 other status
-  shift 4
-  export WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=$((20000 + RANDOM % 10000))
-  start=$(newest "$job" "$start")
-  RANK=1 TORCHINDUCTOR_CACHE_DIR="$work/cache/$job-1" CUDA_VISIBLE_DEVICES=${gpus[1]} "$python" "$here/train.py" \
-    --end-at "$end_at" --seconds "$seconds" --fonts "$fonts" --out "$work/$job-rank1" --resume "$start" "$@" "${dry[@]}" \
-    >>"$work/logs/$job-rank1.log" 2>&1 &
-  other=$!
+several() { # JOB "GPUS" START ARGUMENTS: one model, a process on each of the GPUs
+  local job=$1 gpus start rank others=() first status=0
+  read -ra gpus <<<"$2"
+  start=$(newest "$job" "$3")
+  shift 3
+  export WORLD_SIZE=${#gpus[@]} MASTER_ADDR=127.0.0.1 MASTER_PORT=$((20000 + RANDOM % 10000))
+  for ((rank = 1; rank < WORLD_SIZE; ++rank)); do
+    RANK=$rank TORCHINDUCTOR_CACHE_DIR="$work/cache/$job-$rank" CUDA_VISIBLE_DEVICES=${gpus[$rank]} "$python" "$here/train.py" \
+      --end-at "$end_at" --seconds "$seconds" --fonts "$fonts" --out "$work/$job-rank$rank" --resume "$start" "$@" "${dry[@]}" \
+      >>"$work/logs/$job-rank$rank.log" 2>&1 &
+    others+=($!)
+  done
   RANK=0 TORCHINDUCTOR_CACHE_DIR="$work/cache/$job-0" CUDA_VISIBLE_DEVICES=${gpus[0]} "$python" "$here/train.py" \
     --end-at "$end_at" --seconds "$seconds" --fonts "$fonts" --out "$work/$job" --resume "$start" "$@" "${dry[@]}" &
-  local first=$!
+  first=$!
   while kill -0 $first 2>/dev/null; do # a rank whose partner died would wait in vain
-    if [ -n "$other" ] && ! kill -0 $other 2>/dev/null; then
-      wait $other || kill -9 $first 2>/dev/null
-      other=
-    fi
+    for rank in "${!others[@]}"; do
+      kill -0 "${others[$rank]}" 2>/dev/null && continue
+      wait "${others[$rank]}" || kill -9 $first 2>/dev/null
+      unset "others[$rank]"
+    done
     sleep 2
   done
-  wait $first
-  status=$?
-  [ $status = 0 ] || [ -z "$other" ] || kill -9 $other 2>/dev/null
+  wait $first || status=$?
+  [ $status = 0 ] || [ ${#others[@]} = 0 ] || kill -9 "${others[@]}" 2>/dev/null
   unset WORLD_SIZE MASTER_ADDR MASTER_PORT
   return $status
 }
@@ -84,13 +87,13 @@ again() { # JOB COMMAND…: the command, and once more where it died with time l
 job() { # the job's recipe
   case $1 in
     m)
-      local recipe=(--seed 9 --rate 1.4e-3 --warmup 100 --decay-share 1 --aux 0.2 --camera-from -0.1 --turned-from 0.42 "${both[@]}")
-      two m 0 1 "$models/card-reader-m" --batch 256 "${camera[@]}" --workers 12 --pool 12288 "${recipe[@]}" && return
-      echo "m died on two GPUs, $(left) s left: on one" | tee -a "$work/logs/driver.log"
+      local recipe=(--seed 12 --rate 1.5e-3 --warmup 100 --decay-share 1 --aux 0.2 --camera-from -0.1 --turned-from 0.42 "${both[@]}")
+      several m "${M_GPUS:-0 1 2}" "$models/card-reader-m" --batch 256 "${camera[@]}" --pool 12288 "${recipe[@]}" && return
+      echo "m died on several GPUs, $(left) s left: on one" | tee -a "$work/logs/driver.log"
       [ "$(left)" -gt 120 ] && one m 0 "$models/card-reader-m" --batch 256 "${camera[@]}" --workers 20 "${recipe[@]}" --rate 1e-3
       ;;
     s)
-      again s one s 2 "$models/card-reader-s" --batch 256 "${camera[@]}" --seed 10 --rate 1.7e-3 --decay-share 0.85 \
+      again s one s 3 "$models/card-reader-s" --batch 256 "${camera[@]}" --seed 13 --rate 1.7e-3 --decay-share 0.85 \
         --aux 0.25 --camera-from 0 "${both[@]}"
       ;;
     control | pruned-*) # the same recipe for all four; the cards are the same in distribution
