@@ -20,7 +20,13 @@ std::vector<Shape> odd_shapes() {
       for (const std::size_t k : {1, 2, 7, 15, 16, 17, 31, 32, 33, 48, 65, 100}) shapes.push_back({m, n, k});
     }
   }
-  shapes.push_back({25, 130, 1100});
+  // Tile registers: whole and broken blocks of 32 rows and outputs, and k in more than one part.
+  for (const Shape s :
+       {Shape{16, 32, 64}, {17, 33, 33}, {32, 64, 96}, {33, 47, 130}, {48, 31, 65}, {70, 96, 31}}) {
+    shapes.push_back(s);
+  }
+  for (const Shape s : {Shape{25, 130, 1100}, {1, 70, 4096}, {3, 40, 8200}, {35, 33, 4129}})
+    shapes.push_back(s);
   return shapes;
 }
 
