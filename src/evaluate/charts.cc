@@ -121,7 +121,8 @@ std::vector<Label> place_labels(const std::vector<ChartPoint>& points, const Axe
     bool found = false;
     for (int step = 0; step < 24 && !found; ++step) {
       for (const bool left : {false, true}) {
-        const double shift = (step % 2 == 0 ? 1 : -1) * kLine * ((step + 1) / 2);
+        const int lines = (step + 1) / 2;
+        const double shift = (step % 2 == 0 ? 1 : -1) * kLine * lines;
         const Label label{.x = left ? x - kGap : x + kGap, .y = y + shift, .left = left, .width = width};
         const bool inside = label.begin() >= 2 && label.begin() + width <= axes.left + axes.width + 16 &&
                             label.y >= axes.top - 4 && label.y <= axes.top + axes.height - 6;
@@ -140,7 +141,9 @@ std::string frame_of(const Axes& axes, const std::string& x_title, Dimension x_d
   std::string svg;
   const double step = axes.y_high - axes.y_low > 0.4 ? 0.1 : 0.05;
   const double bottom = axes.top + axes.height;
-  for (double share = axes.y_low; share < axes.y_high + step / 2; share += step) {
+  const auto steps = static_cast<int>(std::lround((axes.y_high - axes.y_low) / step));
+  for (int i = 0; i <= steps; ++i) {
+    const double share = axes.y_low + step * i;
     svg += line(axes.left, axes.y(share), axes.left + axes.width, axes.y(share), "grid");
     svg += text_at(axes.left - 8, axes.y(share) + 4, "tick end", fmt::format("{:.0f} %", 100 * share));
   }

@@ -116,6 +116,7 @@ Result<Evaluation> evaluate(recognize::Backend& backend, const tasks::Task& task
   for (const tasks::Field& field : task.fields) evaluation.fields.emplace_back(field.name, Count{});
   if (task.kind == tasks::Kind::kLabels) {
     std::vector<std::string> labels;
+    labels.reserve(task.labels.size());
     for (const tasks::Label& label : task.labels) labels.push_back(label.name);
     evaluation.confusion = Confusion(std::move(labels));
   }

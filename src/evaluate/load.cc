@@ -35,6 +35,7 @@ Result<LoadFigures> measure_load(recognize::Backend& backend, const std::string&
   };
   {
     std::vector<std::jthread> clients;
+    clients.reserve(parallel);
     for (std::size_t i = 0; i < parallel; ++i) clients.emplace_back(ask);
   }
   return LoadFigures{

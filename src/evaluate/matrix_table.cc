@@ -117,20 +117,22 @@ std::string summary_line(const Matrix& matrix) {
 }
 
 std::vector<std::string> method_notes(const Matrix& matrix) {
-  return {
+  std::vector<std::string> notes;
+  notes.emplace_back(
       "Each variant was measured by a process of its own, so that memory is its own; pages of mapped files "
-      "count where they were touched.",
+      "count where they were touched.");
+  notes.emplace_back(
       "Cold: a process each, from the command's start to the first answer, loading included. The files were "
-      "in "
-      "the page cache.",
-      "Nothing is answered from a cache, and no part of a picture is reused.",
-      fmt::format(
-          "Requests in {}: one request's memory and the growth for each further one, a line by least squares "
-          "through the peaks with 1, 2, 4 and 8 requests under way. (line): beyond what was measured. "
-          "\"or more\": no growth was seen.",
-          format_quantity(static_cast<double>(matrix.memory_limit_bytes), Dimension::kBytes)),
-      "RP2040: flash and RAM of the export against 180 KiB and 100 KiB, beside the program around it.",
-  };
+      "in the page cache.");
+  notes.emplace_back("Nothing is answered from a cache, and no part of a picture is reused.");
+  notes.push_back(fmt::format(
+      "Requests in {}: one request's memory and the growth for each further one, a line by least squares "
+      "through the peaks with 1, 2, 4 and 8 requests under way. (line): beyond what was measured. "
+      "\"or more\": no growth was seen.",
+      format_quantity(static_cast<double>(matrix.memory_limit_bytes), Dimension::kBytes)));
+  notes.emplace_back(
+      "RP2040: flash and RAM of the export against 180 KiB and 100 KiB, beside the program around it.");
+  return notes;
 }
 
 }  // namespace fovea::evaluate
