@@ -1,7 +1,6 @@
 // Accuracy against compute of every way in which a fast and an accurate model can work together. README.md says how to run it.
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 
 import { machine } from '../load/lib/figures.mjs';
@@ -10,7 +9,7 @@ import { drawChart } from './lib/chart.mjs';
 import { byEvaluate, byServer, registryWith } from './lib/confirm.mjs';
 import { toHtml, toMarkdown, verdict } from './lib/document.mjs';
 import { cascadeRow, choose, chooseWeight, choosesThreshold, costs, crossed, curve, joined, strategyRows } from './lib/figures.mjs';
-import { CardReader, missingData, readAll, readManifest } from './lib/read.mjs';
+import { CardReader, missingData, readAll, readManifest, taskDigest } from './lib/read.mjs';
 
 const task = 'trading-card';
 const claim = { points: 0.005, compute: 0.5 };
@@ -45,10 +44,8 @@ function readArguments() {
 }
 
 /** What `fovea calibrate` stores, with what the threshold was chosen by (src/recognize/cascade_threshold.cc). */
-function storedThreshold(program, models, threshold, madeFrom) {
-  const list = spawnSync(program, ['tasks', 'show', task, '--json'], { encoding: 'utf8' });
-  if (list.status !== 0) throw new Error(`fovea tasks show ${task}: ${list.stderr}`);
-  return `${JSON.stringify({ [task]: { threshold, task_digest: JSON.parse(list.stdout).digest, fast_version: models.fast.version,
+function storedThreshold(digest, models, threshold, madeFrom) {
+  return `${JSON.stringify({ [task]: { threshold, task_digest: digest, fast_version: models.fast.version,
     accurate: models.accurate.name, accurate_version: models.accurate.version, made_from: madeFrom } }, null, 2)}\n`;
 }
 
@@ -67,7 +64,8 @@ async function main() {
   }
   const program = process.env.FOVEA_PROGRAM ?? path.join(root, 'build/release/fovea');
   const sets = args.splits.map((name) => ({ name, ...readManifest(path.join(args.data, name), args.limit || Infinity) }));
-  const reader = (folder) => new CardReader({ program, folder, task, threads: args.threads, answers: path.join(args.out, 'answers') });
+  const digest = taskDigest(program, task);
+  const reader = (folder) => new CardReader({ program, folder, task, digest, threads: args.threads, answers: path.join(args.out, 'answers') });
   const readers = { fast: reader(args.fast), accurate: reader(args.accurate) };
   const readings = (await readAll([readers.fast, readers.accurate], sets))
     .map((read) => ({ fast: read[readers.fast.name], accurate: read[readers.accurate.name] }));
@@ -94,7 +92,7 @@ async function main() {
     [role, { name: readers[role].name, version: versionOf(readings[0][role]) }]));
   const { threshold } = ships;
   const onChoosing = cascadeRow('cascade', choosing, threshold, cost);
-  const stored = storedThreshold(program, models, threshold, { program: 'benchmarks/cascade/report.mjs', pictures: choosing.length,
+  const stored = storedThreshold(digest, models, threshold, { program: 'benchmarks/cascade/report.mjs', pictures: choosing.length,
     relative_cost: cost.cpu_s.ratio, accuracy: onChoosing.accuracy, interval95: onChoosing.interval95, escalated: onChoosing.escalated });
   mkdirSync(args.out, { recursive: true });
   writeFileSync(path.join(args.out, 'cascade.json'), stored);

@@ -10,8 +10,10 @@
 #include "base/clock.h"
 #include "base/request_id.h"
 #include "base/shorten.h"
+#include "image/orientation.h"
 #include "recognize/judge.h"
 #include "recognize/open_reader.h"
+#include "recognize/turns.h"
 
 namespace fovea::recognize {
 
@@ -39,6 +41,7 @@ struct Service::Computation {
   std::stop_token stop;
   Recognition answer;
   Stopwatch watch;
+  std::optional<Reading> best;  // of the turns that were read
 };
 
 Result<std::unique_ptr<Service>> Service::open(const ServiceOptions& options) {
@@ -200,9 +203,11 @@ void Service::glance(const JobPointer& job, std::move_only_function<void()> then
                                                         .deadline = {},
                                                         .stop = {},
                                                         .answer = job->answer,
-                                                        .watch = job->watch});
+                                                        .watch = job->watch,
+                                                        .best = {}});
+  const int turn = turns_of(*job->plan->task, job->picture).front();
   reader_->read({.task = job->plan->task,
-                 .picture = job->picture,
+                 .picture = image::apply_orientation(job->picture, turn),
                  .glance = true,
                  .priority = request.priority,
                  .stop = request.stop},
@@ -233,7 +238,8 @@ Service::ComputationPointer Service::computation_of(Job& job, std::stop_token st
                                                    .deadline = job.request.deadline,
                                                    .stop = std::move(stop),
                                                    .answer = job.answer,
-                                                   .watch = job.watch});
+                                                   .watch = job.watch,
+                                                   .best = {}});
 }
 
 void Service::look_up(const JobPointer& job) {
@@ -287,16 +293,44 @@ void Service::fly(const JobPointer& job) {
 }
 
 void Service::compute(const ComputationPointer& computation, Computed computed) {
+  read_turned(computation, turns_of(*computation->plan->task, computation->picture), std::move(computed));
+}
+
+/// Reads the picture turned by the first of `turns`, and by the next ones as long as that leaves doubt.
+void Service::read_turned(const ComputationPointer& computation, std::span<const int> turns,
+                          Computed computed) {
+  const bool last = turns.size() == 1;
+  image::Image picture = last ? std::exchange(computation->picture, {}) : computation->picture;
   reader_->read({.task = computation->plan->task,
-                 .picture = std::exchange(computation->picture, {}),
+                 .picture = image::apply_orientation(std::move(picture), turns.front()),
                  .priority = computation->priority,
                  .deadline = computation->deadline,
                  .stop = computation->stop},
-                [this, computation, computed = std::move(computed)](Reading reading) mutable {
-                  take_reading(*computation, std::move(reading));
+                [this, computation, turns, computed = std::move(computed)](Reading reading) mutable {
+                  keep_surer(computation->best, std::move(reading));
+                  if (turns.size() > 1 && worth_another_turn(*computation)) {
+                    pool_->run([this, computation, turns, computed = std::move(computed)]() mutable {
+                      read_turned(computation, turns.subspan(1), std::move(computed));
+                    });
+                    return;
+                  }
+                  take_reading(*computation, *std::exchange(computation->best, {}));
                   if (computation->answer.ok()) store(*computation);
                   computed(std::move(computation->answer));
                 });
+}
+
+/// Whether what was read is doubtful, and there is time to read again.
+bool Service::worth_another_turn(const Computation& computation) {
+  const Reading& best = *computation.best;
+  if (computation.stop.stop_requested()) return false;
+  const auto spent = std::chrono::duration<double, std::milli>(computation.watch.elapsed_ms());
+  if (computation.deadline && std::chrono::steady_clock::now() + spent >= *computation.deadline) return false;
+  if (best.error) return best.error->code == ErrorCode::kInvalidOutput;
+  const TaskPlan& plan = *computation.plan;
+  return std::ranges::any_of(best.logprobs, [&](const auto& field) {
+    return plan.calibration.probability(field.first, field.second) < plan.task->accept;
+  });
 }
 
 void Service::take_reading(Computation& computation, Reading reading) {

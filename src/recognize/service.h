@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -88,6 +89,8 @@ class Service : public Backend {
   using Computed = std::move_only_function<void(Recognition)>;
   static ComputationPointer computation_of(Job& job, std::stop_token stop);
   void compute(const ComputationPointer& computation, Computed computed);
+  void read_turned(const ComputationPointer& computation, std::span<const int> turns, Computed computed);
+  static bool worth_another_turn(const Computation& computation);
   static void take_reading(Computation& computation, Reading reading);
   void store(const Computation& computation);
   bool take_stored(Job& job, const cache::Answer& stored, cache::Tier tier) const;

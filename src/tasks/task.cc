@@ -144,6 +144,7 @@ std::string Task::digest() const {
                  {"legible", legible},
                  {"accuracy_critical", accuracy_critical},
                  {"complex", complex},
+                 {"portrait", portrait},
                  {"max_new_tokens", max_new_tokens},
                  {"fields", Json::array()},
                  {"labels", Json::array()}};

@@ -315,6 +315,7 @@ Task read_task(const toml::table& table, std::vector<Mistake>& mistakes) {
     read_thresholds(*thresholds, task, mistakes);
   task.accuracy_critical = reader.flag("accuracy_critical").value_or(false);
   task.complex = reader.flag("complex").value_or(false);
+  task.portrait = reader.flag("portrait").value_or(false);
   task.max_new_tokens =
       static_cast<std::size_t>(reader.whole_number("max_new_tokens", 1, kMaxNewTokens).value_or(256));
   reader.finish();

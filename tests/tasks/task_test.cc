@@ -86,6 +86,7 @@ TEST(TaskTest, TheDigestCoversWhatChangesAnAnswerAndNothingElse) {
       [](Task& t) { t.accept = 0.5; },
       [](Task& t) { t.legible = 0.5; },
       [](Task& t) { t.complex = true; },
+      [](Task& t) { t.portrait = !t.portrait; },
       [](Task& t) { t.models.fast = "other"; },
       [](Task& t) { t.max_new_tokens = 1; },
       [](Task& t) { t.labels.push_back({.name = "a", .meaning = ""}); }};

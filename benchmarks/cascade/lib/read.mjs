@@ -1,6 +1,6 @@
 // Reads cards with a model through `fovea recognize`, once each: what was read is kept as JSON lines, and a run that was
 // interrupted goes on where it stopped.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -20,9 +20,9 @@ export function readManifest(folder, limit = Infinity) {
   return { digest, cards };
 }
 
-/** The model as it answers now: a digest of every file that decides its answers or their confidences. */
-function digestOf(folder) {
-  const hash = createHash('sha256');
+/** The model as it answers now: a digest of the task and of every file that decides its answers or their confidences. */
+function digestOf(folder, taskDigest) {
+  const hash = createHash('sha256').update(`${taskDigest}\n`);
   const deciding = /^(calibration|config|generation_config|preprocessor_config|processor_config|tokenizer|tokenizer_config)\.json$|^model.*\.safetensors(\.index\.json)?$/;
   for (const name of readdirSync(folder).filter((each) => deciding.test(each)).sort()) {
     hash.update(`${name}\n`).update(readFileSync(path.join(folder, name)));
@@ -30,11 +30,18 @@ function digestOf(folder) {
   return hash.digest('hex').slice(0, 12);
 }
 
+/** The task's digest, as `fovea tasks show` tells it. */
+export function taskDigest(program, task) {
+  const shown = spawnSync(program, ['tasks', 'show', task, '--json'], { encoding: 'utf8' });
+  if (shown.status !== 0) throw new Error(`fovea tasks show ${task}: ${shown.stderr}`);
+  return JSON.parse(shown.stdout).digest;
+}
+
 /** A model on its way through the cards. `folder`: its checkpoint. */
 export class CardReader {
-  constructor({ program, folder, task, threads, answers }) {
+  constructor({ program, folder, task, digest, threads, answers }) {
     if (!existsSync(path.join(folder, 'config.json'))) throw new Error(`${folder}: no model here (config.json)`);
-    Object.assign(this, { program, folder, task, threads, answers, name: path.basename(folder), key: digestOf(folder) });
+    Object.assign(this, { program, folder, task, threads, answers, name: path.basename(folder), key: digestOf(folder, digest) });
     mkdirSync(answers, { recursive: true });
   }
 
