@@ -350,6 +350,30 @@ TEST_F(CardServiceTest, WhatCannotBeReadIsNullWithLowConfidence) {
   EXPECT_TRUE(answer.fields["collector_number"].is_null()) << answer.fields["collector_number"];
 }
 
+TEST_F(CardServiceTest, ACardOnItsSideIsTurnedWhereTheTaskSaysThatCardsStand) {
+  const std::filesystem::path camera = models() / "eval/trading-card/camera";
+  const std::vector<std::pair<std::string, std::string>> lying{{"0001", "038/270"}, {"0014", "59/652"}};
+  for (const auto& [picture, number] : lying) {
+    const Recognition answer = read(read_file(camera / (picture + ".webp")).value());
+    EXPECT_EQ(answer.fields["collector_number"], number) << picture;
+  }
+
+  const test::TemporaryFolder folder;
+  std::string task = read_file(test::source_folder() / "tasks/trading-card.toml").value();
+  const std::string portrait = "portrait = true\n";
+  ASSERT_TRUE(task.contains(portrait));
+  task.erase(task.find(portrait), portrait.size());
+  ASSERT_TRUE(write_file(folder.path() / "trading-card.toml", task).has_value());
+  ServiceOptions options{.model = models() / "card-reader-s"};
+  const std::vector<std::filesystem::path> tasks{folder.path()};
+  options.tasks = std::make_shared<const tasks::TaskSet>(tasks::TaskSet::load(tasks).value());
+  open(options);
+  for (const auto& [picture, number] : lying) {
+    const Recognition answer = read(read_file(camera / (picture + ".webp")).value());
+    EXPECT_NE(answer.fields["collector_number"], number) << picture << ": then turning it shows nothing";
+  }
+}
+
 TEST_F(CardServiceTest, ADoubtfulReadingWaitsForAPerson) {
   const test::TemporaryFolder folder;
   ServiceOptions options{.model = models() / "card-reader-s"};

@@ -16,7 +16,8 @@ Reading reading(const char* name, std::vector<double> logprobs) {
   Reading made;
   made.fields["name"] = name;
   for (const double logprob : logprobs) made.logprobs.emplace_back("field", logprob);
-  made.timings = {.queue_ms = 1, .image_ms = 2, .vision_ms = 3, .prefill_ms = 4, .decode_ms = 5, .total_ms = 0};
+  made.timings = {
+      .queue_ms = 1, .image_ms = 2, .vision_ms = 3, .prefill_ms = 4, .decode_ms = 5, .total_ms = 0};
   return made;
 }
 
