@@ -67,9 +67,10 @@ inline void transpose(const void* from, std::size_t from_stride, std::size_t row
   const std::size_t columns = (bytes + 2) / 4;
 #pragma unroll
   for (std::size_t i = 0; i < kTransposed; ++i) {
-    if (i >= columns) break;
-    _mm512_mask_storeu_epi32(static_cast<std::uint8_t*>(to) + i * to_stride, filled,
-                             lines[steps::line_of(i)]);
+    if (i < columns) {
+      _mm512_mask_storeu_epi32(static_cast<std::uint8_t*>(to) + i * to_stride, filled,
+                               lines[steps::line_of(i)]);
+    }
   }
 }
 
