@@ -184,6 +184,7 @@ TEST(TaskFileTest, HostileFilesAreRefused) {
   (void)mistakes(nested);
   (void)mistakes("\xFF\xFE\x00");
   (void)mistakes(std::string("name = \"a\0b\"", 12));
+  EXPECT_FALSE(parse_task("\uFCFFname = \"x\"\n").has_value());  // toml++ calls such a character impossible
 }
 
 }  // namespace
