@@ -23,7 +23,6 @@ struct Split {
 
   explicit Split(std::size_t count)
       : first(std::min(count, kTileRows)), second(count > kTileRows ? count - kTileRows : 0) {}
-  bool operator==(const Split&) const = default;
 };
 
 // Tiles 0 to 3 hold sums: 0 and 1 the first 16 outputs of the first and second 16 rows, 2 and 3 the others. 4
