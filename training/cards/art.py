@@ -144,6 +144,22 @@ def card_stock(rng: Random, size: tuple[int, int], kind: str) -> np.ndarray:
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
+def fill_rect(canvas: np.ndarray, box: tuple[int, int, int, int], colour: Colour) -> None:
+    """Paints a rectangle of the canvas; parts outside are left out."""
+    x0, y0, x1, y1 = box
+    part = canvas[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)]
+    part[:] = np.tile(np.uint8(colour), (part.shape[1], 1))
+
+
+def blend_rect(canvas: np.ndarray, box: tuple[int, int, int, int], colour: Colour, alpha: float) -> None:
+    """Mixes a colour into a rectangle of the canvas."""
+    x0, y0, x1, y1 = box
+    part = canvas[max(0, y0) : y1, max(0, x0) : x1]
+    a = round(alpha * 256)
+    row = np.tile(np.array(colour, np.uint16) * a, (part.shape[1], 1))
+    part[:] = (part * np.uint16(256 - a) + row) >> 8
+
+
 def _star(points: int, inner: float, turn: float = -math.pi / 2) -> list[tuple[float, float]]:
     steps = 2 * points
     radii = [1.0 if i % 2 == 0 else inner for i in range(steps)]

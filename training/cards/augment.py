@@ -1,6 +1,6 @@
 """Fresh augmentation on the GPU, ending in the served pipeline's own resizes.
 
-A card of the pool is resampled to a random source size with margins (Lanczos, as matrix
+A card of the pool, at times with a press's faults, is resampled to a random source size with margins (Lanczos, as matrix
 products), takes colour, noise, JPEG's and WebP's faults there, and is then resized to the
 longest edge and to the square tile with Pillow's Lanczos weights. A part of every batch is
 photographed instead: laid on a table in perspective, some in a sleeve, with low resolution,
@@ -23,6 +23,7 @@ MARGIN_VARIANTS = 16
 SOURCE_HEIGHTS = (368, 384, 400, 416, 432, 448, 480, 512, 544, 592, 640, 720, 800, 896, 1008)
 CAMERA_HEIGHTS = (432, 464, 496, 528, 560, 608, 656, 720, 800, 896, 1008)
 BLUR_TAPS = 7
+PRINTED = 0.35  # share of the groups that show a press's faults
 # A sleeve's strips of light and its scratch: where a draw falls below, there is none.
 FILM_LOWEST = (0.0, 0.0, 0.0, 0.0, -9.0, -9.0, -9.0, 0.0, -9.0, -9.0, -9.0, 0.0, -9.0, -9.0)
 
@@ -210,6 +211,27 @@ def exposed(x: Tensor, light: Tensor, matrix: Tensor, noise: Tensor) -> Tensor:
     return (torch.stack(rows, 1) + shift + noise * amount).clamp(0, 255).round().to(noise.dtype)
 
 
+def screened(x: Tensor, screens: Tensor, spread: Tensor) -> Tensor:
+    """`[b, 3, h, w]` as a press prints it: ink that spreads or shrinks by `[b]`, a halftone screen for each colour.
+
+    screens `[b, 3, 7]`: waves a pixel, angle, two phases, hardness of the dots, their share, a line's slope.
+    """
+    h, w = x.shape[2:]
+    inked, bare = -F.max_pool2d(-x, 3, 1, 1), F.max_pool2d(x, 3, 1, 1)
+    amount = spread[:, None, None, None].to(x.dtype)
+    x = x + torch.where(amount > 0, amount * (inked - x), amount * (x - bare))
+    waves, angle, first, second, hard, share, lines = screens[..., None, None].unbind(2)
+    px = torch.arange(w, device=x.device, dtype=torch.float32)[None, None, None]
+    py = torch.arange(h, device=x.device, dtype=torch.float32)[None, None, :, None]
+    cos, sin = angle.cos() * waves, angle.sin() * waves
+    u, v = (px * cos + py * sin + first) * (2 * math.pi), (py * cos - px * sin + second) * (2 * math.pi)
+    screen = 0.5 + 0.25 * (u.cos() * (1 + lines) + v.cos() * (1 - lines))
+    tone = x.float() / 255
+    dots = torch.sigmoid(hard * (tone - screen))
+    kept = share * (tone / 0.06).clamp(0, 1) * ((1 - tone) / 0.06).clamp(0, 1)
+    return (255 * (tone + kept * (dots - tone))).to(x.dtype)
+
+
 def _inverse(matrix: Tensor) -> Tensor:
     """The inverse of `[b, 3, 3]` but for its scale, which does not matter to a homography."""
     a, b, c = matrix.unbind(1)
@@ -243,7 +265,7 @@ class Augmenter:
         self.camera_groups = camera_groups
         self.random = Random(seed)
         self.generator = torch.Generator(device).manual_seed(seed)
-        passes = (coded_by_8, coded_by_4, sampling_grid, laid_down, blurred, exposed, margin_weights)
+        passes = (coded_by_8, coded_by_4, sampling_grid, laid_down, blurred, exposed, margin_weights, screened)
         for function in passes:
             setattr(self, f"_{function.__name__}", torch.compile(function, dynamic=True) if compiled else function)
         self._corners = torch.tensor([[-0.5, 0.5, 0.5, -0.5], [-0.5, -0.5, 0.5, 0.5]], device=device)
@@ -276,6 +298,8 @@ class Augmenter:
         c = self.config
         for index, (part, part_chars) in enumerate(zip(pictures.chunk(groups), chars.chunk(groups))):
             x = part.permute(0, 3, 1, 2).to(self.dtype, memory_format=torch.contiguous_format)
+            if self.random.random() < PRINTED:
+                x = self._printed(x)
             camera = index >= groups - self.camera_groups
             heights = CAMERA_HEIGHTS if camera else SOURCE_HEIGHTS
             count = self.camera_groups if camera else groups - self.camera_groups
@@ -297,15 +321,29 @@ class Augmenter:
         return torch.cat(pixels), torch.cat(moved)
 
     def _turned(self, x: Tensor, chars: Tensor, share: float) -> tuple[Tensor, Tensor]:
-        """The first of a batch's pictures turned, as many by one quarter as by two or three; every one keeps its place,
-        at which its answer stands."""
-        each = int(len(x) * share / 3 + self.random.random())
-        parts = []
-        for turns in range(3):
-            chosen = slice(turns * each, (turns + 1) * each)
-            parts.append(quarter_turns(x[chosen], chars[chosen], turns + 1))
-        parts.append((x[3 * each :], chars[3 * each :]))
+        """The first of a batch's pictures turned, half of them by two quarters, the others by one or three; every one
+        keeps its place, at which its answer stands."""
+        parts, at = [], 0
+        for turns, part in ((1, 0.25), (2, 0.5), (3, 0.25)):
+            chosen = slice(at, at := at + int(len(x) * share * part + self.random.random()))
+            parts.append(quarter_turns(x[chosen], chars[chosen], turns))
+        parts.append((x[at:], chars[at:]))
         return torch.cat([p for p, _ in parts]), torch.cat([c for _, c in parts])
+
+    def _printed(self, x: Tensor) -> Tensor:
+        """Colours out of register by a pixel, ink spread, a halftone; each on a part of the pictures."""
+        planes = list(x.unbind(1))
+        for colour in (0, 2):
+            if self.random.random() < 0.4:
+                shift = (self.random.randint(-1, 1), self.random.randint(-1, 1))
+                planes[colour] = planes[colour].roll(shift, (1, 2))
+        b = len(x)
+        bounds = ((0.2, 0.46), (0.0, math.pi), (0, 1), (0, 1), (6, 18), (-0.4, 0.75), (-0.3, 1.0))
+        screens = self.draws(3 * b, *bounds).view(b, 3, 7)
+        screens[..., 0] = screens[:, :1, 0] * self.draws(b, *((0.97, 1.03),) * 3)  # one press, three plates
+        screens[..., 4:] = screens[:, :1, 4:].clamp(min=0)
+        spread = self.uniform(b, -0.35, 0.7)
+        return self._screened(torch.stack(planes, 1), screens, spread)
 
     def _margins(self, x: Tensor, chars: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
         b, variants = len(x), min(len(x), MARGIN_VARIANTS)

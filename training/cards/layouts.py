@@ -1,7 +1,8 @@
 """Where things stand on a card: hand-made layouts, some held out, and a grammar.
 
 A layout is an order of zones from top to bottom and, for each row zone, the elements at
-its left, centre and right. Training mixes the hand-made training layouts with layouts of
+its left, centre and right. Layouts of the grammar may also have stacks, one element to a line:
+a table among the zones, or a column beside them. Training mixes the hand-made training layouts with layouts of
 the grammar; test layouts are hand-made, and the grammar refuses to produce their like.
 """
 
@@ -24,9 +25,13 @@ class Layout:
     order: tuple[str, ...]
     rows: dict[str, Row] = field(hash=False)
     full_art: bool = False
+    stacks: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)  # training: elements one under another
 
     def place(self, element: str) -> tuple[str, int] | None:
         """(zone, side) of an element; None where it stands on the art."""
+        for stack, names in self.stacks.items():
+            if element in names:
+                return stack, 0
         for zone, sides in self.rows.items():
             for side, names in enumerate(sides):
                 if element in names:
@@ -108,6 +113,23 @@ _GRAMMAR: dict[str, tuple[tuple[float, str, tuple[int, ...]], ...]] = {
 }
 
 
+STACKED = ("hp", "stage", "collector_number", "set_name", "rarity", "first_edition", "level", "index", "species", "evolves", "artist")
+
+
+def _random_stacks(rng: Random, rows: dict[str, list[list[str]]]) -> dict[str, tuple[str, ...]]:
+    """Takes elements out of the rows into a table or a column, on four in ten layouts."""
+    form = rng.random()
+    if form > 0.4:
+        return {}
+    taken = rng.sample(STACKED, rng.randint(2, 7))
+    for sides in rows.values():
+        for side in sides:
+            side[:] = [name for name in side if name not in taken]
+    if form < 0.04 and len(taken) > 3:
+        return {"column": tuple(taken[:2]), "table": tuple(taken[2:])}
+    return {"column" if form < 0.22 else "table": tuple(taken)}
+
+
 def random_layout(rng: Random) -> Layout:
     """A layout of the grammar that is not like any test layout."""
     while True:
@@ -119,10 +141,16 @@ def random_layout(rng: Random) -> Layout:
                 continue
             group = rows[zone][rng.choice(sides)]
             group.insert(rng.randint(0, len(group)), element)
+        if rng.random() < 0.25:  # a symbol of the creature's kind, which is none of the rarity's
+            rows[rng.choice(("header", "header", "under"))][rng.choice((0, 2, 2))].append("kind")
+        stacks = _random_stacks(rng, rows)
         frozen = {zone: tuple(tuple(side) for side in sides) for zone, sides in rows.items()}
         order = rng.choices((CLASSIC, LOW_NAME, BOTTOM_NAME, None), weights=(0.5, 0.18, 0.14, 0.18))[0]
         order = order or tuple(rng.sample(CLASSIC, len(CLASSIC)))
-        layout = Layout("grammar", order, frozen, rng.random() < 0.25)
+        if "table" in stacks:
+            at = rng.choice((order.index("art") + 1, order.index("under"), rng.randint(0, len(order))))
+            order = (*order[:at], "table", *order[at:])
+        layout = Layout("grammar", order, frozen, rng.random() < 0.25, stacks)
         if layout.signature() not in _TEST_SIGNATURES:
             return layout
 

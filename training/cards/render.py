@@ -11,12 +11,13 @@ from PIL import Image
 import art
 from content import Content, draw_content
 from layouts import Layout, pick_layout
-from rows import Element, Ink, draw_row, element_for, measure
+from rows import IGNORED, Element, Ink, draw_row, element_for, measure
+from stacks import draw_stack, labelled, paint_ground, stack_height
+from stamps import draw_loose_stamp
 from text import Face, FontBook, Style
 
 TRAIN_SIZE = (640, 896)
 MAX_CHARS = 384
-IGNORED_CLASS = 255
 
 
 @dataclass
@@ -46,6 +47,7 @@ class Plan:
     ink: Ink
     stretch: tuple[float, float] = (0.9, 1.1)
     wide: bool = False  # training's wider variety of type
+    labelled: bool = False  # training: fields in rows have a small label before them
     chars: list[tuple[int, float, float]] = field(default_factory=list)
 
 
@@ -90,11 +92,17 @@ class Renderer:
         plan = self._plan(rng, content, size)
         zones = _zones(rng, layout, content, plan, size)
         _paint_base(self, plan, layout, zones, size)
+        unstamped = layout.place("first_edition") is None
         for zone, (x0, y0, x1, y1) in zones.items():
             if zone == "body":
                 _draw_body(plan, (x0, y0, x1, y1))
+            elif zone in layout.stacks:
+                below = draw_stack(plan, layout.stacks[zone], (x0, y0, x1, y1), zone == "column")
+                if zone == "column" and unstamped and y1 - below > 0.2 * size[1] and rng.random() < 0.5:
+                    _draw_stamp(plan, (x0, round(below), x1, y1))
+                    unstamped = False
             elif zone == "art":
-                if layout.place("first_edition") is None:
+                if unstamped:
                     _draw_stamp(plan, (x0, y0, x1, y1))
             else:
                 elements = _elements(plan, layout.rows.get(zone, ((), (), ())))
@@ -142,6 +150,7 @@ class Renderer:
             ink=Ink(rng, art.PALETTES[content.kind], not self.test),
             stretch=(0.9, 1.1) if self.test else (0.74, 1.16),
             wide=not self.test,
+            labelled=not self.test and rng.random() < 0.12,
         )
         return plan
 
@@ -158,11 +167,17 @@ def _widen_caps(rng: Random, caps: dict[str, float]) -> None:
     ):
         if rng.random() < 0.35:
             caps[field_name] = rng.uniform(low, high)
+    if rng.random() < 0.4:
+        caps["attack"] = rng.uniform(12, 25)
+    for trap in ("artist", "species", "index", "evolves", "level"):
+        if rng.random() < 0.15:
+            caps[trap] = rng.uniform(11, 17)
+    caps["kind"] = caps["hp"]
 
 
 def _elements(plan: Plan, row) -> list[list[Element]]:
     """The row's elements that this card shows, by side."""
-    return [[e for name in side if (e := element_for(plan, name)) is not None] for side in row]
+    return [[labelled(plan, name, e) for name in side if (e := element_for(plan, name)) is not None] for side in row]
 
 
 def _zones(rng: Random, layout: Layout, content: Content, plan: Plan, size: tuple[int, int]) -> dict[str, tuple[int, int, int, int]]:
@@ -179,13 +194,22 @@ def _zones(rng: Random, layout: Layout, content: Content, plan: Plan, size: tupl
     for zone in ("top", "under", "foot1", "foot2"):
         if not any(content.truth.get(e) or e in content.traps for side in layout.rows.get(zone, ()) for e in side):
             heights[zone] = 8.0 if zone in ("top", "under") else 12.0
+    if "table" in layout.stacks:
+        heights["table"] = stack_height(rng, layout.stacks["table"], content)
     inner = 1000 - 2 * border
     heights["art"] = inner - sum(heights[z] for z in layout.order if z != "art") - 12
     side = border + rng.uniform(8, 22)
     width = size[0] / plan.scale
+    left, right = side, width - side
     zones, y = {}, border + 6.0
+    if "column" in layout.stacks:
+        share, at_left = rng.uniform(0.27, 0.4), rng.random() < 0.6
+        split = left + share * (right - left) if at_left else right - share * (right - left)
+        column = (left, split - 6) if at_left else (split + 6, right)
+        left, right = (split, right) if at_left else (left, split)
+        zones["column"] = tuple(round(v * plan.scale) for v in (column[0], y, column[1], 1000 - border - 6))
     for zone in layout.order:
-        box = (side, y, width - side, y + heights[zone])
+        box = (left, y, right, y + heights[zone])
         zones[zone] = tuple(round(v * plan.scale) for v in box)
         y += heights[zone]
     return zones
@@ -198,45 +222,33 @@ def _paint_base(renderer: Renderer, plan: Plan, layout: Layout, zones: dict, siz
     edge = rng.choice(((246, 214, 70), (214, 220, 226), (30, 30, 34), (250, 250, 248), plan.ink.main, plan.ink.dark))
     x0, y0, x1, y1 = zones["art"]
     frame = max(0, round(rng.uniform(0, 5) * s))
-    border = max(0, zones["header"][0] - round(rng.uniform(6, 14) * s))
+    border = max(0, min(zone[0] for zone in zones.values()) - round(rng.uniform(6, 14) * s))
     if layout.full_art:
         canvas[:] = renderer._scene(rng, size, plan.content.kind)
         bottom = zones["body"]
         if rng.random() < 0.75:
             pale = rng.random() < 0.6
-            blend_rect(canvas, (border, bottom[1], w - border, bottom[3]), (250, 248, 240) if pale else (20, 20, 30), rng.uniform(0.55, 0.85))
+            art.blend_rect(canvas, (border, bottom[1], w - border, bottom[3]), (250, 248, 240) if pale else (20, 20, 30), rng.uniform(0.55, 0.85))
     else:
         if frame:
             line = plan.ink.dark if rng.random() < 0.7 else edge
-            fill_rect(canvas, (x0 - frame, y0 - frame, x1 + frame, y1 + frame), line)
+            art.fill_rect(canvas, (x0 - frame, y0 - frame, x1 + frame, y1 + frame), line)
         canvas[y0:y1, x0:x1] = renderer._scene(rng, (x1 - x0, y1 - y0), plan.content.kind)
     for zone, (zx0, zy0, zx1, zy1) in zones.items():
-        if zone in ("art", "body") or zy1 - zy0 < 20 * s:
+        if zone in layout.stacks:
+            paint_ground(plan, (zx0, zy0, zx1, zy1), layout.full_art)
+        if plan.wide and rng.random() < 0.1:
+            art.fill_rect(canvas, (zx0, zy1 - 1, zx1, zy1 + rng.randint(0, 2)), plan.ink.main)
+        if zone in ("art", "body") or zone in layout.stacks or zy1 - zy0 < 20 * s:
             continue
         small = zone != "header"
         if rng.random() < (0.3 if not layout.full_art else 1.0 if small else 0.9):
             pale = rng.random() < 0.6
             colour = art.mix(plan.ink.light, (255, 255, 255), rng.uniform(0.2, 0.9)) if pale else art.mix(plan.ink.dark, (0, 0, 0), rng.uniform(0, 0.6))
-            blend_rect(canvas, (zx0, zy0, zx1, zy1), colour, rng.uniform(0.78 if small else 0.6, 1.0))
+            art.blend_rect(canvas, (zx0, zy0, zx1, zy1), colour, rng.uniform(0.78 if small else 0.6, 1.0))
     if border:
         for box in ((0, 0, w, border), (0, h - border, w, h), (0, 0, border, h), (w - border, 0, w, h)):
-            fill_rect(canvas, box, edge)
-
-
-def fill_rect(canvas: np.ndarray, box: tuple[int, int, int, int], colour: art.Colour) -> None:
-    """Paints a rectangle of the canvas; parts outside are left out."""
-    x0, y0, x1, y1 = box
-    part = canvas[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)]
-    part[:] = np.tile(np.uint8(colour), (part.shape[1], 1))
-
-
-def blend_rect(canvas: np.ndarray, box: tuple[int, int, int, int], colour: art.Colour, alpha: float) -> None:
-    """Mixes a colour into a rectangle of the canvas."""
-    x0, y0, x1, y1 = box
-    part = canvas[max(0, y0) : y1, max(0, x0) : x1]
-    a = round(alpha * 256)
-    row = np.tile(np.array(colour, np.uint16) * a, (part.shape[1], 1))
-    part[:] = (part * np.uint16(256 - a) + row) >> 8
+            art.fill_rect(canvas, box, edge)
 
 
 def _draw_body(plan: Plan, box: tuple[int, int, int, int]) -> None:
@@ -245,18 +257,25 @@ def _draw_body(plan: Plan, box: tuple[int, int, int, int]) -> None:
     rng, s = plan.rng, plan.scale
     pad, y = 14 * s, y0 + 16 * s
     ink = plan.ink.on(plan.canvas, box)
+    discs = plan.wide and rng.random() < 0.45  # of the cost, which say nothing of the rarity
     for title, damage, rules in plan.content.attacks:
         cap = plan.caps["attack"] * s
         if y + 2.2 * cap > y1:
             break
         x = x0 + pad
-        for _ in range(rng.randint(1, 3)):
-            mask = art.symbol(plan.content.kind, max(6, round(1.5 * cap)))
-            plan.ink.stamp(plan.canvas, mask, x, y - 0.1 * cap, plan.ink.accent(ink))
+        for _ in range(rng.randint(1, 3) if damage else rng.randint(1, 4)):
+            size = max(6, round(1.5 * cap))
+            if discs:
+                plan.ink.stamp(plan.canvas, art.symbol("circle", size), x, y - 0.1 * cap, plan.ink.accent(ink))
+                inner = art.symbol(plan.content.kind, max(4, round(0.6 * size)))
+                plan.ink.stamp(plan.canvas, inner, x + 0.2 * size, y - 0.1 * cap + 0.2 * size, plan.ink.light)
+            else:
+                plan.ink.stamp(plan.canvas, art.symbol(plan.content.kind, size), x, y - 0.1 * cap, plan.ink.accent(ink))
             x += 1.8 * cap
         measure(plan, title, plan.body, cap, ink, min(x1 - x - 120 * s, 380 * s)).draw(plan, x + 6 * s, y + 1.1 * cap)
-        number = measure(plan, damage, plan.title, 1.15 * cap, ink, 110 * s)
-        number.draw(plan, x1 - pad - number.width, y + 1.1 * cap)
+        if damage:
+            number = measure(plan, damage, plan.title, 1.15 * cap, ink, 110 * s)
+            number.draw(plan, x1 - pad - number.width, y + 1.1 * cap)
         y += 2.4 * cap
         if rules:
             y = _paragraph(plan, rules, (x0 + pad, y, x1 - pad, y1), ink, 0.0)
@@ -293,6 +312,9 @@ def _paragraph(plan: Plan, text: str, box: tuple[float, float, float, float], in
 
 def _draw_stamp(plan: Plan, art_box: tuple[int, int, int, int]) -> None:
     """The first-edition stamp in a corner of the art."""
+    if plan.wide and plan.content.truth["first_edition"] and plan.rng.random() < 0.5:
+        draw_loose_stamp(plan, art_box)
+        return
     element = element_for(plan, "first_edition")
     if element is None:
         return
@@ -303,7 +325,7 @@ def _draw_stamp(plan: Plan, art_box: tuple[int, int, int, int]) -> None:
     y = rng.choice((y0 + 12 * s, y1 - 12 * s - h))
     pale = rng.random() < 0.7
     box = (round(x - 6 * s), round(y), round(x + w + 6 * s), round(y + h))
-    blend_rect(plan.canvas, box, (252, 250, 244) if pale else (24, 22, 28), rng.uniform(0.75, 1))
+    art.blend_rect(plan.canvas, box, (252, 250, 244) if pale else (24, 22, 28), rng.uniform(0.75, 1))
     ink = (24, 22, 28) if pale else (252, 250, 244)
     element.draw(plan, x, y + h / 2 + element.height / 2, ink, False)
 
@@ -332,6 +354,6 @@ def _char_table(plan: Plan, size: tuple[int, int]) -> np.ndarray:
     """Characters with a known class, at most MAX_CHARS, as fractions of the picture."""
     table = np.array(plan.chars, np.float32).reshape(-1, 3)
     if len(table) > MAX_CHARS:
-        table = table[table[:, 0] != IGNORED_CLASS][:MAX_CHARS]
+        table = table[table[:, 0] != IGNORED][:MAX_CHARS]
     table[:, 1:] /= np.array(size, np.float32)
     return table

@@ -21,6 +21,7 @@ CHAR_CLASS = {c: i for i, c in enumerate(CHARACTERS)} | {
     name: len(CHARACTERS) + i for i, name in enumerate(SYMBOLS)
 }
 CLASS_COUNT = len(CHARACTERS) + len(SYMBOLS)
+IGNORED = 255  # the class of text that the character head need not read
 RARITY_SYMBOLS = {
     "Common": ("circle",),
     "Uncommon": ("diamond",),
@@ -29,6 +30,7 @@ RARITY_SYMBOLS = {
     "Ultra Rare": ("star", "star", "star"),
     "Secret Rare": ("crown",),
 }
+STAMPS = ("1st Ed.", "1ST ED.", "1st edition", "First Ed.", "EDITION ONE", "1st print", "FIRST PRINT", "Edition 1")  # for training
 TRAPS = ("level", "index", "artist", "copyright", "species", "evolves")
 
 
@@ -165,11 +167,11 @@ class Element:
             plan.ink.stamp(plan.canvas, line.outline, x + line.dx, baseline + line.dy, dark)
         plan.ink.stamp(plan.canvas, line.mask, x + line.dx, baseline + line.dy, ink)
         if piece.ignored:
-            plan.chars.extend((255, x + cx, baseline + cy) for cx, cy in line.centres[::3])
+            plan.chars.extend((IGNORED, x + cx, baseline + cy) for cx, cy in line.centres[::3])
             return
         for char, (cx, cy) in zip(piece.text, line.centres):
             if char != " ":
-                plan.chars.append((CHAR_CLASS.get(char, 255), x + cx, baseline + cy))
+                plan.chars.append((CHAR_CLASS.get(char, IGNORED), x + cx, baseline + cy))
 
 
 def measure(plan: Plan, text: str, face: Face, cap: float, colour: art.Colour, limit: float, shear: float = 0.0, ignored: bool = False) -> Element:
@@ -244,6 +246,8 @@ def _cased(rng: Random, text: str, p: float) -> str:
 def element_for(plan: Plan, name: str) -> Element | None:
     """Builds an element of this card, or None where the card does not show it."""
     rng, truth, cap = plan.rng, plan.content.truth, plan.caps[name] * plan.scale
+    if name == "kind":
+        return Element([_mark(plan.content.kind if rng.random() < 0.5 else f"emblem-{rng.randint(0, 400)}", cap, rng.uniform(0.9, 1.5))], trap=True)
     if name in TRAPS:
         text = plan.content.traps.get(name)
         return None if text is None else Element([_word(plan, text, plan.fine, cap)], trap=True)
@@ -254,7 +258,8 @@ def element_for(plan: Plan, name: str) -> Element | None:
     if name == "name":
         pieces = _title(plan, value, plan.title, cap)
     elif name == "hp":
-        label = _word(plan, "HP", plan.title, cap * rng.uniform(0.45, 0.8), 0.25 * cap)
+        text = "HP" if not plan.wide or rng.random() < 0.8 else rng.choice(("Hp", "hp", "HP:", "H.P."))
+        label = _word(plan, text, plan.title, cap * rng.uniform(0.45, 1.0 if plan.wide else 0.8), 0.25 * cap)
         digits = _word(plan, str(value), plan.title, cap, 0.25 * cap)
         pieces = [label, digits] if rng.random() < 0.6 else [digits, label]
     elif name == "collector_number":
@@ -279,6 +284,8 @@ def element_for(plan: Plan, name: str) -> Element | None:
         badge = rng.random() < 0.4
     else:
         text = rng.choice(("1st Edition", "1ST EDITION", "First Edition", "FIRST EDITION", "EDITION 1"))
+        if plan.wide and rng.random() < 0.25:
+            text = rng.choice(STAMPS)
         pieces = [_word(plan, text, plan.body, cap)]
         badge = rng.random() < 0.4
     if badge:

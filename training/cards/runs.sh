@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# Trains all readers at once on one machine with four GPUs and 64 cores.
+# Trains all readers at once on one machine with four GPUs and 64 cores, or with two (M_GPUS=0 LAST_GPU=1) and 32.
 # usage: training/cards/runs.sh WORK FONTS_TAR PRUNED SECONDS
 # PRUNED holds pruned-10, pruned-25, pruned-50 (`fovea prune`); training ends SECONDS after the start, whatever
 # the set-up took, then every model is evaluated. WORK/pack/latest has the newest weights in files under 15 MB:
 # m.tgz.NN and small.tgz.NN (cat NAME.tgz.* | tar xz), logs.tgz with every log and summary, pizza.tgz.
 # WORK/done appears at the end. Started again in the same WORK, every job goes on from its last weights.
-# JOBS chooses among "m s control pruned-10 pruned-25 pruned-50" (all but m on GPU 3; M_GPUS, "0 1 2", are m's);
-# PIZZA is a command that runs on GPU 3 beside them and leaves its results in $PIZZA_OUT. DRY=1: tiny jobs for a machine without a GPU.
+# JOBS chooses among "m s control pruned-10 pruned-25 pruned-50" (all but m on GPU LAST_GPU, 3; M_GPUS, "0 1 2", are m's);
+# PIZZA is a command that runs on that GPU beside them and leaves its results in $PIZZA_OUT. DRY=1: tiny jobs for a machine without a GPU.
 set -uo pipefail
 work=$1 fonts_tar=$2 pruned=$3 seconds=$4
 here="$(cd "$(dirname "$0")" && pwd)"
 models=${MODELS:-$here/../../models}
 python=${PYTHON:-python3}
+m_gpus=${M_GPUS:-0 1 2} last_gpu=${LAST_GPU:-3}
 export PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=2 NCCL_NVLS_ENABLE=0 TORCHINDUCTOR_COMPILE_THREADS=8
 export NCCL_SOCKET_IFNAME=lo GLOO_SOCKET_IFNAME=lo
 mkdir -p "$work/logs" "$work/pack" "$work/pizza"
@@ -87,20 +88,24 @@ again() { # JOB COMMAND…: the command, and once more where it died with time l
 job() { # the job's recipe
   case $1 in
     m)
-      local recipe=(--seed 12 --rate 1.5e-3 --warmup 100 --decay-share 1 --aux 0.2 --camera-from -0.1 --turned-from 0.42 "${both[@]}")
-      several m "${M_GPUS:-0 1 2}" "$models/card-reader-m" --batch 256 "${camera[@]}" --pool 12288 "${recipe[@]}" && return
+      local recipe=(--seed 14 --warmup 100 --decay-share 1 --aux 0.2 --camera-from -0.1 --turned-from 0.36 --turned-to 0.32 "${both[@]}")
+      if [[ "$m_gpus" != *" "* ]]; then
+        again m one m "$m_gpus" "$models/card-reader-m" --batch 256 "${camera[@]}" "${recipe[@]}" --rate 1.1e-3
+        return
+      fi
+      several m "$m_gpus" "$models/card-reader-m" --batch 256 "${camera[@]}" --pool 12288 "${recipe[@]}" --rate 1.5e-3 && return
       echo "m died on several GPUs, $(left) s left: on one" | tee -a "$work/logs/driver.log"
       [ "$(left)" -gt 120 ] && one m 0 "$models/card-reader-m" --batch 256 "${camera[@]}" --workers 20 "${recipe[@]}" --rate 1e-3
       ;;
     s)
-      again s one s 3 "$models/card-reader-s" --batch 256 "${camera[@]}" --seed 13 --rate 1.7e-3 --decay-share 0.85 \
-        --aux 0.25 --camera-from 0 "${both[@]}"
+      again s one s "$last_gpu" "$models/card-reader-s" --batch 256 "${camera[@]}" --seed 15 --rate 1.7e-3 --decay-share 0.85 \
+        --aux 0.25 --camera-from -0.1 --turned-from 0.4 --turned-to 0.32 "${both[@]}"
       ;;
     control | pruned-*) # the same recipe for all four; the cards are the same in distribution
       local start="$pruned/$1"
       [ "$1" = control ] && start="$models/card-reader-s"
       export PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True # four jobs share the memory
-      again "$1" one "$1" 3 "$start" --batch 128 --groups 4 --pool 2048 --workers 4 --seed 11 --rate 1.3e-3 --warmup 100 \
+      again "$1" one "$1" "$last_gpu" "$start" --batch 128 --groups 4 --pool 2048 --workers 4 --seed 11 --rate 1.3e-3 --warmup 100 \
         --decay-share 1 --aux 0.12 --halfway 0 "${clean[@]}"
       ;;
   esac
@@ -135,7 +140,7 @@ for name in ${JOBS-m s control pruned-10 pruned-25 pruned-50}; do
   running+=($!)
 done
 if [ -n "${PIZZA:-}" ]; then
-  PIZZA_OUT="$work/pizza" CUDA_VISIBLE_DEVICES=3 bash -c "$PIZZA" >>"$work/logs/pizza.log" 2>&1 &
+  PIZZA_OUT="$work/pizza" CUDA_VISIBLE_DEVICES=$last_gpu bash -c "$PIZZA" >>"$work/logs/pizza.log" 2>&1 &
   running+=($!)
 fi
 (
