@@ -46,6 +46,11 @@ struct Service::Computation {
 
 Result<std::unique_ptr<Service>> Service::open(const ServiceOptions& options) {
   FOVEA_TRY(auto reader, open_reader(options));
+  return open(options, std::move(reader));
+}
+
+Result<std::unique_ptr<Service>> Service::open(const ServiceOptions& options,
+                                               std::unique_ptr<Reader> reader) {
   auto service = std::unique_ptr<Service>(new Service(options, std::move(reader)));
   FOVEA_CHECK_OK(service->plan_tasks());
   return service;
@@ -308,7 +313,7 @@ void Service::read_turned(const ComputationPointer& computation, std::span<const
                  .stop = computation->stop},
                 [this, computation, turns, computed = std::move(computed)](Reading reading) mutable {
                   keep_surer(computation->best, std::move(reading));
-                  if (turns.size() > 1 && worth_another_turn(*computation)) {
+                  if (turns.size() > 1 && worth_turning(*computation, turns[1])) {
                     pool_->run([this, computation, turns, computed = std::move(computed)]() mutable {
                       read_turned(computation, turns.subspan(1), std::move(computed));
                     });
@@ -320,17 +325,21 @@ void Service::read_turned(const ComputationPointer& computation, std::span<const
                 });
 }
 
-/// Whether what was read is doubtful, and there is time to read again.
-bool Service::worth_another_turn(const Computation& computation) {
+/// Whether what was read is so doubtful that the picture is read again, turned by `turn`, and there is time
+/// to.
+bool Service::worth_turning(const Computation& computation, int turn) {
   const Reading& best = *computation.best;
   if (computation.stop.stop_requested()) return false;
   const auto spent = std::chrono::duration<double, std::milli>(computation.watch.elapsed_ms());
   if (computation.deadline && std::chrono::steady_clock::now() + spent >= *computation.deadline) return false;
   if (best.error) return best.error->code == ErrorCode::kInvalidOutput;
-  const TaskPlan& plan = *computation.plan;
-  return std::ranges::any_of(best.logprobs, [&](const auto& field) {
-    return plan.calibration.probability(field.first, field.second) < plan.task->accept;
-  });
+  double least = 1, whole = 1;
+  for (const auto& [name, logprob] : best.logprobs) {
+    const double probability = computation.plan->calibration.probability(name, logprob);
+    least = std::min(least, probability);
+    whole *= probability;
+  }
+  return least < computation.plan->task->accept && whole < doubt_before(turn);
 }
 
 void Service::take_reading(Computation& computation, Reading reading) {

@@ -48,6 +48,8 @@ class Service : public Backend {
  public:
   /// Errors: as open_reader(); kInvalidModel for a calibration that cannot be read.
   static Result<std::unique_ptr<Service>> open(const ServiceOptions& options);
+  /// The same around a reader that is there already: a test's, say.
+  static Result<std::unique_ptr<Service>> open(const ServiceOptions& options, std::unique_ptr<Reader> reader);
   ~Service() override;
 
   void recognize(Request request, RecognitionDone done) override;
@@ -90,7 +92,7 @@ class Service : public Backend {
   static ComputationPointer computation_of(Job& job, std::stop_token stop);
   void compute(const ComputationPointer& computation, Computed computed);
   void read_turned(const ComputationPointer& computation, std::span<const int> turns, Computed computed);
-  static bool worth_another_turn(const Computation& computation);
+  static bool worth_turning(const Computation& computation, int turn);
   static void take_reading(Computation& computation, Reading reading);
   void store(const Computation& computation);
   bool take_stored(Job& job, const cache::Answer& stored, cache::Tier tier) const;

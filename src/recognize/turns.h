@@ -9,9 +9,14 @@
 
 namespace fovea::recognize {
 
-/// How a picture is turned before it is read, as EXIF counts orientations (1 to 8), the likeliest first: by a
-/// quarter to either side where the task's things stand and the picture lies, then as it came.
+/// How a picture is turned before it is read, as EXIF counts orientations (1 to 8), the likeliest first.
+/// Where the task's things stand: a lying picture by a quarter to either side, then as it came; a standing
+/// one as it came, then by a half.
 std::span<const int> turns_of(const tasks::Task& task, const image::Image& picture);
+
+/// Below which probability that a whole reading is right the picture is read again, turned by `turn`, if a
+/// field is less sure than the task accepts.
+double doubt_before(int turn);
 
 /// Keeps the surer of two readings of one picture, by the probability of all its values together; a reading
 /// is surer than an error, and of two errors the first stays. Its timings become those of both.

@@ -73,8 +73,8 @@ struct Task {
   double legible = 0;              ///< least confidence of a value that is told at all: below it, null
   bool accuracy_critical = false;  ///< a hint for routing: a wrong answer costs more than a slow one
   bool complex = false;            ///< a hint for routing: small models do badly
-  bool portrait =
-      false;  ///< what is asked about stands taller than wide: a picture that is wider lies on its side
+  bool portrait = false;  ///< what is asked about stands taller than wide: a picture that is wider lies on
+                          ///< its side, one that is taller stands, perhaps on its head
   std::size_t max_new_tokens = 256;
 
   /// SHA-256, in hexadecimal, over a canonical form of everything that can change an answer or what follows
