@@ -1,17 +1,20 @@
 // How near the kernels come to what each instruction set can do: products, decoding and attention in one
 // thread, for every set of this processor or for those named on the command line. Time is the thread's own
-// processor time, so that other programs disturb little.
+// processor time, so that other programs disturb little. --products: products in the models' shapes alone, by
+// a team of two threads or as many as named, beside each set's peak (products.cc).
 
 #include <fmt/format.h>
 #include <time.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <string_view>
 #include <vector>
 
 #include "kernels/kernels.h"
 #include "kernels/peaks.h"
+#include "measure.h"
 
 namespace fovea::kernels {
 namespace {
@@ -43,53 +46,11 @@ double time(Function function) {
   return *middle;
 }
 
-struct Shape {
-  std::size_t m, n, k;
-};
-
-/// Weights long enough that a product of one row reads them from memory.
-struct Product {
-  explicit Product(Shape shape)
-      : shape(shape),
-        a(shape.m * (shape.k + 64), 130),
-        b(shape.n * shape.k, 3),
-        multipliers(shape.n * shape.k / kInt4GroupSize, 5),
-        scratch(kScratchBlocks * kPackedColumns * shape.k),
-        sums(shape.n, 1),
-        a_scales(shape.m, 1e-3F),
-        b_scales(shape.n, 1e-3F),
-        bias(shape.n, 0.5F),
-        c(shape.m * shape.n) {}
-
-  [[nodiscard]] MatmulQuantized operands(Epilogue epilogue) {
-    return {.a = a.data(),
-            .lda = shape.k + 64,
-            .a_scales = a_scales.data(),
-            .b = b.data(),
-            .b_multipliers = multipliers.data(),
-            .b_sums = sums.data(),
-            .b_scales = b_scales.data(),
-            .bias = bias.data(),
-            .scratch = scratch.data(),
-            .c = c.data(),
-            .ldc = shape.n,
-            .m = shape.m,
-            .n = shape.n,
-            .k = shape.k,
-            .epilogue = epilogue};
-  }
-
-  Shape shape;
-  std::vector<std::uint8_t> a, b, multipliers, scratch;
-  std::vector<std::int32_t> sums;
-  std::vector<float> a_scales, b_scales, bias, c;
-};
-
 void bench_products(const Kernels& kernels, double peak) {
   for (const Shape shape : {Shape{192, 768, 768}, Shape{1024, 768, 768}, Shape{1024, 3072, 768},
                             Shape{1024, 768, 3072}, Shape{872, 2560, 960}}) {
     Product product(shape);
-    const double operations = 2e-9 * static_cast<double>(shape.m * shape.n * shape.k);
+    const double operations = 1e-9 * shape.operations();
     const MatmulQuantized store = product.operands(Epilogue::kStore);
     const MatmulQuantized gelu = product.operands(Epilogue::kGeluTanh);
     const double int8 = operations / time([&] { kernels.matmul_int8(store); });
@@ -106,7 +67,7 @@ void bench_products(const Kernels& kernels, double peak) {
 void bench_decode(const Kernels& kernels, double read) {
   Product product({1, 98'304, 960});
   const MatmulQuantized row = product.operands(Epilogue::kStore);
-  const double bytes = 1e-9 * static_cast<double>(product.b.size());
+  const double bytes = 1e-9 * static_cast<double>(product.weight_bytes());
   const double int8 = bytes / time([&] { kernels.matmul_int8(row); });
   const double int4 = 0.5 * (1 + 1.0 / 16) * bytes / time([&] { kernels.matmul_int4(row); });
   fmt::print("  one row, weights from memory   int8 {:.1f} GB/s ({:.0f} %)   int4 {:.1f} GB/s ({:.0f} %)\n",
@@ -115,9 +76,10 @@ void bench_decode(const Kernels& kernels, double read) {
 
 void bench_attention(const Kernels& kernels, double peak) {
   constexpr std::size_t kPositions = 1024, kHeadDim = 64;
-  const std::vector<BFloat16> q(kAttentionRows * kHeadDim), keys(kPositions * kHeadDim),
-      values(kPositions * kHeadDim);
-  std::vector<float> out(kAttentionRows * kHeadDim);
+  const auto q = filled(kAttentionRows * kHeadDim, BFloat16{}),
+             keys = filled(kPositions * kHeadDim, BFloat16{}),
+             values = filled(kPositions * kHeadDim, BFloat16{});
+  auto out = filled(kAttentionRows * kHeadDim, 0.0F);
   std::vector<float> tops(kAttentionRows), totals(kAttentionRows);
   const std::vector<std::uint32_t> visible(kAttentionRows, kPositions);
   const AttentionBf16 attention{.q = q.data(),
@@ -164,12 +126,31 @@ void bench(const Kernels& kernels) {
 }  // namespace
 }  // namespace fovea::kernels
 
+// kernels_bench [--products [--threads N]] [ISA ...]
 int main(int argc, char** argv) {
   using namespace fovea::kernels;
+  bool products = false;
+  std::size_t threads = 2;
+  std::vector<std::string_view> names;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--products") {
+      products = true;
+    } else if (argument == "--threads" && i + 1 < argc) {
+      threads = static_cast<std::size_t>(std::max(1, std::atoi(argv[++i])));
+    } else {
+      names.push_back(argument);
+    }
+  }
+  std::vector<const Kernels*> sets;
   for (const Kernels* kernels : supported_kernels()) {
-    const bool wanted = argc == 1 || std::any_of(argv + 1, argv + argc, [&](const char* name) {
-                          return std::string_view(name) == kernels->isa;
-                        });
-    if (wanted) bench(*kernels);
+    const bool wanted = names.empty() || std::ranges::find(names, kernels->isa) != names.end();
+    if (wanted) sets.push_back(kernels);
+  }
+  if (products) {
+    fovea::WorkerTeam team(threads);
+    bench_model_products(team, sets);
+  } else {
+    for (const Kernels* kernels : sets) bench(*kernels);
   }
 }

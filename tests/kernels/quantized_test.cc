@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -121,7 +122,7 @@ class QuantizedTest : public KernelsTest {
   }
 };
 
-constexpr std::size_t kRows[] = {1, 2, 3, 4, 5, 11, 12, 13, 17, 29};
+constexpr std::size_t kRows[] = {1, 2, 3, 4, 5, 11, 12, 13, 17, 29, 33};
 constexpr std::size_t kColumns[] = {1, 3, 15, 16, 17, 31, 33, 63, 65, 130};
 constexpr std::size_t kDepths[] = {64, 128, 192, 960};
 
@@ -144,6 +145,63 @@ TEST_P(QuantizedTest, Int4ProductsAreExactAtEveryRemainder) {
       for (const std::size_t m : kRows) {
         const std::vector<int> a = activations(m, k);
         ASSERT_EQ(multiply(quantize(a, m, k), m, b), exact(a, m, b)) << m << " x " << n << " x " << k;
+      }
+    }
+  }
+}
+
+// Sets with tiles cut long sums and many rows into parts of their own.
+TEST_P(QuantizedTest, LongSumsOfManyRowsAreExact) {
+  for (const std::size_t k : {1088, 1600}) {
+    for (const std::size_t n : {16, 33}) {
+      const PackedWeights int8 = pack_int8(n, k, integers(n * k, -127, 127));
+      const PackedWeights int4 = pack_int4(n, k, integers(n * k, 0, 15), integers(n * k / 32, 1, 15));
+      for (const std::size_t m : {48, 112, 270}) {
+        const std::vector<int> a = activations(m, k);
+        const std::vector<std::uint8_t> bytes = quantize(a, m, k);
+        ASSERT_EQ(multiply(bytes, m, int8), exact(a, m, int8)) << m << " x " << n << " x " << k;
+        ASSERT_EQ(multiply(bytes, m, int4), exact(a, m, int4)) << m << " x " << n << " x " << k;
+      }
+    }
+  }
+}
+
+TEST_P(QuantizedTest, PiecesEqualTheWholeToTheBit) {
+  constexpr std::size_t kM = 83, kN = 80, kK = 192;
+  const PackedWeights b = pack_int8(kN, kK, integers(kN * kK, -127, 127));
+  const std::vector<std::uint8_t> bytes = quantize(activations(kM, kK), kM, kK);
+  const std::vector<float> a_scales = random(kM, 1e-2F), b_scales = random(kN, 1e-2F), bias = random(kN),
+                           before = random(kM * kN);
+  for (const Epilogue epilogue : {Epilogue::kStore, Epilogue::kGeluTanh, Epilogue::kAdd}) {
+    const auto multiply_pieces = [&](std::size_t rows, std::size_t columns) {
+      std::vector<float> c = before;
+      for (std::size_t row = 0; row < kM; row += rows) {
+        for (std::size_t column = 0; column < kN; column += columns) {
+          GetParam()->matmul_int8({.a = bytes.data() + row * kK,
+                                   .lda = kK,
+                                   .a_scales = a_scales.data() + row,
+                                   .b = b.values.data() + column * kK,
+                                   .b_multipliers = nullptr,
+                                   .b_sums = b.sums.data() + column,
+                                   .b_scales = b_scales.data() + column,
+                                   .bias = bias.data() + column,
+                                   .scratch = nullptr,
+                                   .c = c.data() + row * kN + column,
+                                   .ldc = kN,
+                                   .m = std::min(rows, kM - row),
+                                   .n = std::min(columns, kN - column),
+                                   .k = kK,
+                                   .epilogue = epilogue});
+        }
+      }
+      return c;
+    };
+    const std::vector<float> whole = multiply_pieces(kM, kN);
+    for (const std::size_t rows : {1, 16, 21, 40}) {
+      for (const std::size_t columns : {16, 48, 80}) {
+        const std::vector<float> pieces = multiply_pieces(rows, columns);
+        EXPECT_EQ(std::memcmp(pieces.data(), whole.data(), whole.size() * sizeof(float)), 0)
+            << rows << " rows, " << columns << " columns";
       }
     }
   }
