@@ -88,6 +88,7 @@ Result<void> Service::plan_tasks() {
     }
     auto parameters = reader_->parameters();
     parameters["calibration"] = plan.calibration.to_json().dump();
+    parameters["turns"] = kTurnsRevision;
     plan.question = {.model = model_.id + "@" + model_.version,
                      .task = digest,
                      .parameters = {parameters.begin(), parameters.end()}};

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "image/image.h"
 #include "recognize/reader.h"
@@ -13,6 +14,10 @@ namespace fovea::recognize {
 /// Where the task's things stand: a lying picture by a quarter to either side, then as it came; a standing
 /// one as it came, then by a half.
 std::span<const int> turns_of(const tasks::Task& task, const image::Image& picture);
+
+/// Counts the changes to how pictures are turned and which reading counts. Part of every answer's key, so
+/// that answers which an older program stored are not taken for this one's: raise it with every such change.
+inline constexpr std::string_view kTurnsRevision = "2";
 
 /// Below which probability that a whole reading is right the picture is read again, turned by `turn`, if a
 /// field is less sure than the task accepts.
