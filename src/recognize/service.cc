@@ -34,7 +34,8 @@ struct Service::Job {
 /// gone.
 struct Service::Computation {
   const TaskPlan* plan;
-  image::Image picture;
+  image::Image picture;          // until it is read first
+  std::vector<std::byte> bytes;  // of its file, where it may be read again: far fewer than its pixels
   std::optional<cache::Key> key;
   engine::Priority priority;
   std::optional<std::chrono::steady_clock::time_point> deadline;
@@ -204,6 +205,7 @@ void Service::glance(const JobPointer& job, std::move_only_function<void()> then
   if (!request.on_preview || request.deadline || !reader_->can_glance(job->picture)) return then();
   auto look = std::make_shared<Computation>(Computation{.plan = job->plan,
                                                         .picture = {},
+                                                        .bytes = {},
                                                         .key = {},
                                                         .priority = request.priority,
                                                         .deadline = {},
@@ -235,10 +237,14 @@ void Service::glance(const JobPointer& job, std::move_only_function<void()> then
                 });
 }
 
-/// Takes the picture out of the job.
+/// Takes the picture out of the job. The file's bytes are the caller's, who may be gone before all is read.
 Service::ComputationPointer Service::computation_of(Job& job, std::stop_token stop) {
+  std::vector<std::byte> bytes;
+  if (turns_of(*job.plan->task, job.picture).size() > 1)
+    bytes.assign(job.request.bytes.begin(), job.request.bytes.end());
   return std::make_shared<Computation>(Computation{.plan = job.plan,
                                                    .picture = std::exchange(job.picture, {}),
+                                                   .bytes = std::move(bytes),
                                                    .key = job.key,
                                                    .priority = job.request.priority,
                                                    .deadline = job.request.deadline,
@@ -305,8 +311,12 @@ void Service::compute(const ComputationPointer& computation, Computed computed) 
 /// Reads the picture turned by the first of `turns`, and by the next ones as long as that leaves doubt.
 void Service::read_turned(const ComputationPointer& computation, std::span<const int> turns,
                           Computed computed) {
-  const bool last = turns.size() == 1;
-  image::Image picture = last ? std::exchange(computation->picture, {}) : computation->picture;
+  image::Image picture = std::exchange(computation->picture, {});
+  if (computation->best) {
+    auto again = image::decode_image(computation->bytes, options_.limits);
+    if (!again) return take_best(*computation, computed);
+    picture = std::move(*again);
+  }
   reader_->read({.task = computation->plan->task,
                  .picture = image::apply_orientation(std::move(picture), turns.front()),
                  .priority = computation->priority,
@@ -320,10 +330,15 @@ void Service::read_turned(const ComputationPointer& computation, std::span<const
                     });
                     return;
                   }
-                  take_reading(*computation, *std::exchange(computation->best, {}));
-                  if (computation->answer.ok()) store(*computation);
-                  computed(std::move(computation->answer));
+                  take_best(*computation, computed);
                 });
+}
+
+/// The surest of what was read becomes the answer.
+void Service::take_best(Computation& computation, Computed& computed) {
+  take_reading(computation, *std::exchange(computation.best, {}));
+  if (computation.answer.ok()) store(computation);
+  computed(std::move(computation.answer));
 }
 
 /// Whether what was read is so doubtful that the picture is read again, turned by `turn`, and there is time

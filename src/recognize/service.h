@@ -93,6 +93,7 @@ class Service : public Backend {
   void compute(const ComputationPointer& computation, Computed computed);
   void read_turned(const ComputationPointer& computation, std::span<const int> turns, Computed computed);
   static bool worth_turning(const Computation& computation, int turn);
+  void take_best(Computation& computation, Computed& computed);
   static void take_reading(Computation& computation, Reading reading);
   void store(const Computation& computation);
   bool take_stored(Job& job, const cache::Answer& stored, cache::Tier tier) const;
