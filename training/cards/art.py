@@ -183,9 +183,41 @@ def _symbol_master(name: str) -> Image.Image:
         poly(_star(5, 0.42))
     elif name == "crown":
         poly([(-1, -0.6), (-0.5, 0.05), (0, -0.9), (0.5, 0.05), (1, -0.6), (0.8, 0.75), (-0.8, 0.75)])
+    elif name.startswith("shape"):
+        _loose_shape(Random(name), draw)
     else:
         _emblem(Random(name), draw, poly)
     return image
+
+
+def _loose_shape(rng: Random, draw: ImageDraw.ImageDraw) -> None:
+    """For training: an emblem of any make, some parts over one another and others cut out of them.
+
+    The last is always cut out: a plain disc or diamond would be a rarity's symbol.
+    """
+    parts = rng.randint(2, 4)
+    for part in range(parts):
+        fill = 0 if part == parts - 1 or part and rng.random() < 0.4 else 255
+        x, y = (rng.uniform(32, 64) if part else 48 for _ in range(2))
+        w, h = (rng.uniform(0.3, 0.95) * (46 if part == 0 else 30) for _ in range(2))
+        form = rng.choice(("ellipse", "box", "polygon", "polygon", "blob", "pie", "bars"))
+        box = (x - w, y - h, x + w, y + h)
+        if form == "ellipse":
+            draw.ellipse(box, fill=fill)
+        elif form == "box":
+            draw.rounded_rectangle(box, rng.choice((0, 0, 6, 12)), fill=fill)
+        elif form == "pie":
+            start = rng.choice((0, 90, 180, 270)) + rng.choice((0, 45))
+            draw.pieslice(box, start, start + rng.choice((90, 120, 180, 270)), fill=fill)
+        elif form == "bars":
+            for k in range(-1, 2):
+                at = x + 0.6 * w * k
+                draw.rectangle((at - 0.18 * w, y - h, at + 0.18 * w, y + h * rng.uniform(0.3, 1)), fill=fill)
+        else:
+            corners, turn = rng.randint(3, 8), rng.choice((-math.pi / 2, 0, rng.uniform(0, 6.3)))
+            radii = [rng.uniform(0.5, 1) if form == "blob" else 1 for _ in range(corners)]
+            angles = [turn + 2 * math.pi * k / corners for k in range(corners)]
+            draw.polygon([(x + r * w * math.cos(a), y + r * h * math.sin(a)) for r, a in zip(radii, angles)], fill=fill)
 
 
 def _emblem(rng: Random, draw: ImageDraw.ImageDraw, poly) -> None:

@@ -239,6 +239,13 @@ def _mark(name: str, cap: float, size: float, gap: float = 0.0) -> Piece:
     return Piece("", None, Style(cap=cap), size * cap, symbol=name, gap=gap)
 
 
+def _emblem_name(plan: Plan) -> str:
+    """Which symbol stands for a set; in training mostly one of many more shapes."""
+    if plan.wide and plan.rng.random() < 0.65:
+        return f"shape-{plan.rng.randint(0, 2000)}"
+    return f"emblem-{plan.rng.randint(0, 400)}"
+
+
 def _cased(rng: Random, text: str, p: float) -> str:
     return text.upper() if rng.random() < p else text
 
@@ -247,7 +254,7 @@ def element_for(plan: Plan, name: str) -> Element | None:
     """Builds an element of this card, or None where the card does not show it."""
     rng, truth, cap = plan.rng, plan.content.truth, plan.caps[name] * plan.scale
     if name == "kind":
-        return Element([_mark(plan.content.kind if rng.random() < 0.5 else f"emblem-{rng.randint(0, 400)}", cap, rng.uniform(0.9, 1.5))], trap=True)
+        return Element([_mark(plan.content.kind if rng.random() < 0.5 else _emblem_name(plan), cap, rng.uniform(0.9, 1.5))], trap=True)
     if name in TRAPS:
         text = plan.content.traps.get(name)
         return None if text is None else Element([_word(plan, text, plan.fine, cap)], trap=True)
@@ -268,9 +275,9 @@ def element_for(plan: Plan, name: str) -> Element | None:
         pieces = _title(plan, value, plan.fine, cap)
         form = rng.random()
         if form < 0.55:
-            pieces.insert(0, _mark(f"emblem-{rng.randint(0, 400)}", cap, rng.uniform(1.3, 1.9), 0.5 * cap))
+            pieces.insert(0, _mark(_emblem_name(plan), cap, rng.uniform(1.3, 1.9), 0.5 * cap))
         elif form < 0.8:
-            pieces.append(_mark(f"emblem-{rng.randint(0, 400)}", cap, rng.uniform(1.3, 1.9)))
+            pieces.append(_mark(_emblem_name(plan), cap, rng.uniform(1.3, 1.9)))
             pieces[-2].gap = 0.5 * cap
     elif name == "rarity":
         symbols = RARITY_SYMBOLS.get(value)

@@ -99,7 +99,7 @@ job() { # the job's recipe
       ;;
     s)
       again s one s "$last_gpu" "$models/card-reader-s" --batch 256 "${camera[@]}" --seed 15 --rate 1.7e-3 --decay-share 0.85 \
-        --aux 0.25 --camera-from -0.1 --turned-from 0.4 --turned-to 0.32 "${both[@]}"
+        --aux 0.25 --camera-from -0.1 --turned-from 0.4 --turned-to 0.32 --profile "${both[@]}"
       ;;
     control | pruned-*) # the same recipe for all four; the cards are the same in distribution
       local start="$pruned/$1"

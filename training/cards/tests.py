@@ -1,9 +1,15 @@
 """The checks of tests.sh: what must hold of the training code, without a GPU."""
 
+from random import Random
+
 import torch
 
+import fields
 from augment import Augmenter
+from content import draw_content
+from layouts import random_layout
 from model import Config
+from words import hashed
 from render import MAX_CHARS, TRAIN_SIZE
 
 
@@ -29,6 +35,30 @@ def every_picture_keeps_its_place_and_its_characters() -> None:
             x, y = (moved[i, 0, 1:] * tile).long().clamp(0, tile - 1).tolist()
             there = grey[max(0, y - 8) : y + 9, max(0, x - 8) : x + 9].mean()
             assert there > grey.median() + 30, (camera_groups, turned, i, float(there), float(grey.median()))
+
+
+def every_training_card_fits_an_answer_and_keeps_to_its_side() -> None:
+    """An answer that is cut off, or a held-out word in a name, would teach or measure something else."""
+    rng = Random(1)
+    for _ in range(2000):
+        truth = draw_content(rng, test=False).truth
+        ids = fields.encode(fields.answer_text(truth)) + [fields.END_ID]
+        assert len(ids) <= fields.MAX_ANSWER, truth
+        held = draw_content(rng, test=True).truth
+        words = (held["set_name"] or "").split()
+        assert not words or any(hashed(word, 8) for word in words), held
+
+
+def every_layout_of_the_grammar_places_each_element_once() -> None:
+    """An element that stood twice would be printed twice, one that stood nowhere would be asked for in vain."""
+    rng = Random(2)
+    for _ in range(500):
+        layout = random_layout(rng)
+        placed = [name for sides in layout.rows.values() for side in sides for name in side]
+        placed += [name for names in layout.stacks.values() for name in names]
+        assert len(placed) == len(set(placed)), placed
+        assert {"name", "hp", "collector_number", "set_name", "rarity", "stage"} <= set(placed), placed
+        assert ("table" in layout.stacks) == ("table" in layout.order), layout
 
 
 if __name__ == "__main__":
