@@ -4,7 +4,8 @@
 // concurrency  different pictures from eight clients beside one client, on the embedded reader
 // overhead     one client over HTTP beside the program without HTTP, on the embedded reader
 // large        on a checkpoint in the shape of SmolVLM-500M with random weights, int8: the stall of a stream by
-//              another's picture, and eight different pictures side by side
+//              another's picture, and eight different pictures side by side, FOVEA_LOAD_ROUNDS (4) times: a round
+//              takes several minutes on two cores
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -15,6 +16,7 @@ import { Fovea, root, sleep, temporaryFolder } from './lib/server.mjs';
 
 const model = process.env.FOVEA_LOAD_MODEL ?? 'card-reader-m';
 const config = 'server.log_level = "error"\n';
+const largeRounds = Number(process.env.FOVEA_LOAD_ROUNDS ?? 4);
 
 /** Closed loop: `clients` ask for the pictures one by one, in all; the answers, and the seconds it took. */
 async function closedLoop(client, pictures, clients, query) {
@@ -172,7 +174,7 @@ async function large() {
   }
   console.log('\nA stream while others send pictures, shape of SmolVLM-500M, int8: milliseconds between tokens\n');
   table(['other clients', 'tokens', 'p50', 'p95', 'p99', 'longest'], rows);
-  const figures = await compareConcurrency(server, cards(['camera']), 8, 4);
+  const figures = await compareConcurrency(server, cards(['camera']), 8, largeRounds);
   const ratio = figures[8].map((value, i) => value / figures[1][i]);
   console.log('\nDifferent pictures, shape of SmolVLM-500M, int8: pictures a second, rounds of 8\n');
   table(['one client', 'eight clients', 'ratio, median', 'lowest', 'highest'],
