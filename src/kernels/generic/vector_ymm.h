@@ -48,6 +48,18 @@ struct VectorYmm {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), both);
   }
 
+  static void widen_int8(const std::int8_t* from, tensor::BFloat16* to) {
+    // Whole numbers up to 128 leave the lower half of a float empty: packing with saturation keeps the upper
+    // one.
+    const auto upper = [](const std::int8_t* eight) {
+      const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(eight));
+      const __m256 floats = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+      return _mm256_srai_epi32(_mm256_castps_si256(floats), 16);
+    };
+    const __m256i quarters = _mm256_packs_epi32(upper(from), upper(from + kLanes));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permute4x64_epi64(quarters, 0xD8));
+  }
+
   static VectorYmm add(VectorYmm a, VectorYmm b) { return {_mm256_add_ps(a.r, b.r)}; }
   static VectorYmm sub(VectorYmm a, VectorYmm b) { return {_mm256_sub_ps(a.r, b.r)}; }
   static VectorYmm mul(VectorYmm a, VectorYmm b) { return {_mm256_mul_ps(a.r, b.r)}; }
