@@ -42,6 +42,13 @@ void ModelOptions::add_to(CLI::App& command, bool model_required) {
                   "Compute with weights of this type: f32, bf16, int8 or int4 (default: as stored)")
       ->type_name("TYPE")
       ->check(CLI::IsMember({"f32", "bf16", "int8", "int4"}).description(""));
+  command
+      .add_option(
+          "--kv-cache", kv_cache,
+          "Keep keys and values in bf16 or int8, which takes about half of the memory (default: bf16; "
+          "beside f32 weights they are f32)")
+      ->type_name("TYPE")
+      ->check(CLI::IsMember({"bf16", "int8"}).description(""));
   command.add_option("--threads", threads, "Threads to compute with (default: every processor)")
       ->type_name("N")
       ->check(CLI::Range(1, 1024).description(""));
@@ -90,6 +97,7 @@ Result<std::shared_ptr<const tasks::TaskSet>> TaskOptions::load() const {
 engine::GeneratorOptions ModelOptions::generator_options() const {
   engine::GeneratorOptions options{.model = {}, .threads = threads};
   if (!dtype.empty()) options.model.precision = nn::parse_precision(dtype);
+  if (!kv_cache.empty()) options.model.key_values = nn::parse_key_value_type(kv_cache);
   options.pinning = pin == "always"  ? Pinning::kAlways
                     : pin == "never" ? Pinning::kNever
                                      : Pinning::kWholeMachine;

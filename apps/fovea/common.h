@@ -28,13 +28,15 @@ void report_failure(const std::string& file, const Error& error);
 /// Options that every command with a model has.
 struct ModelOptions {
   std::string model;
-  std::string dtype;  ///< empty: as stored
+  std::string dtype;     ///< empty: as stored
+  std::string kv_cache;  ///< empty: as goes with the weights
   std::size_t threads = 0;
   std::string pin = "auto";
   bool mlock = false;
   bool huge_pages = false;
 
-  /// `--model`, `--dtype`, `--threads`, `--pin`, `--mlock`, `--huge-pages` and their environment variables.
+  /// `--model`, `--dtype`, `--kv-cache`, `--threads`, `--pin`, `--mlock`, `--huge-pages` and their
+  /// environment variables.
   void add_to(CLI::App& command, bool model_required);
 
   [[nodiscard]] engine::GeneratorOptions generator_options() const;

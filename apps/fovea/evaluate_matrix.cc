@@ -199,7 +199,7 @@ std::string Comparison::key_of(const PlannedVariant& planned, const std::string&
   cache::Sha256 sum;
   for (const std::string& part :
        {planned.name(), version, matrix_.data_digest, matrix_.task_digest, matrix_.program, program_digest_,
-        matrix_.processor, matrix_.isa, arguments_.model.pin}) {
+        matrix_.processor, matrix_.isa, arguments_.model.pin, arguments_.model.kv_cache}) {
     sum.add_sized(part);
   }
   sum.add_number(matrix_.threads).add_number(arguments_.cold_runs);
@@ -226,6 +226,9 @@ std::vector<std::string> Comparison::child_arguments(const PlannedVariant& plann
                                      fmt::format("{}", arguments_.load_seconds)};
   for (const std::string& path : arguments_.task.paths) arguments.insert(arguments.end(), {"--tasks", path});
   if (planned.convert) arguments.insert(arguments.end(), {"--dtype", planned.dtype});
+  if (!arguments_.model.kv_cache.empty()) {
+    arguments.insert(arguments.end(), {"--kv-cache", arguments_.model.kv_cache});
+  }
   if (arguments_.model.mlock) arguments.emplace_back("--mlock");
   if (arguments_.model.huge_pages) arguments.emplace_back("--huge-pages");
   return arguments;

@@ -49,6 +49,7 @@ Result<config::Config> load_config(const ServeArguments& arguments) {
   const ModelOptions& model = arguments.model;
   if (!model.model.empty()) config.models = {{.name = model.model, .path = {}}};
   if (!model.dtype.empty()) config.engine.dtype = model.dtype;
+  if (!model.kv_cache.empty()) config.engine.kv_cache = model.kv_cache;
   if (model.threads != 0) config.engine.threads = model.threads;
   if (model.pin != ModelOptions{}.pin) config.engine.pin = model.pin;
   const auto& tasks = arguments.tasks.paths;
@@ -62,6 +63,7 @@ Result<config::Config> load_config(const ServeArguments& arguments) {
 ModelOptions model_options(const config::Config& config) {
   return {.model = {},
           .dtype = config.engine.dtype,
+          .kv_cache = config.engine.kv_cache,
           .threads = config.engine.threads,
           .pin = config.engine.pin,
           .mlock = config.engine.mlock,

@@ -139,7 +139,7 @@ class Bench {
       times.push_back(watch.elapsed_ms());
     }
     const double ms = median(times);
-    const double bytes = decode_bytes(config_, model_.precision(), context + steps / 2);
+    const double bytes = decode_bytes(config_, model_.precision(), key_value_type(), context + steps / 2);
     return Measurement{context, 1000 / ms, bytes / (peaks_.read_gbps * 1e6) / ms};
   }
 
@@ -175,6 +175,8 @@ class Bench {
   }
 
  private:
+  [[nodiscard]] nn::KeyValueType key_value_type() const { return model_.text().key_value_type(); }
+
   /// Calls `measure`, which gives the milliseconds it took, a few times: more often where it is short.
   Result<void> repeat(const std::function<Result<double>()>& measure) const {
     const std::size_t least = quick_ ? 1 : 3;
@@ -235,7 +237,8 @@ class Bench {
     Work work = prefill_work(config_, result.prompt_tokens);
     for (std::size_t i = 0; i < result.tiles; ++i) work += vision_work(config_);
     const std::size_t steps = result.new_tokens - 1;  // prefill gives the first
-    const double bytes = decode_bytes(config_, model_.precision(), result.prompt_tokens + steps / 2);
+    const double bytes =
+        decode_bytes(config_, model_.precision(), key_value_type(), result.prompt_tokens + steps / 2);
     return least_ms(work, model_.precision(), peaks_) +
            static_cast<double>(steps) * bytes / (peaks_.read_gbps * 1e6);
   }
@@ -278,6 +281,9 @@ Result<Report> run(const BenchOptions& options, const Observer& observer) {
   const bool peak_is_ours = reset_peak_memory();
   FOVEA_TRY(const auto generator, Generator::open(options.directory, options.generator));
   report.dtype = nn::precision_name(generator->model().precision());
+  const models::smolvlm::TextModel& text = generator->model().text();
+  report.key_value_type = nn::key_value_type_name(text.key_value_type());
+  report.key_value_bytes = text.make_pool(1)->page_bytes() / nn::kPagePositions;
   Bench bench(*generator, report.before, options.quick);
   FOVEA_TRY(report.end_to_end, bench.end_to_end());
   if (peak_is_ours) report.peak_memory_mb = peak_memory_mb();

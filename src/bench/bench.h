@@ -50,6 +50,8 @@ struct Concurrency {
 
 struct Report {
   std::string model, isa, dtype;
+  std::string key_value_type;
+  std::size_t key_value_bytes = 0;  ///< of one position, all layers
   bool synthetic = false;
   std::size_t threads = 0;
   kernels::Peaks before, after;  ///< the machine, at the beginning and at the end

@@ -70,6 +70,7 @@ Json to_json(const Report& report) {
   json["end_to_end_ms"] = report.end_to_end.total_ms;
   json["peak_rss_mb"] = report.peak_memory_mb ? Json(*report.peak_memory_mb) : Json(nullptr);
   json["model"] = {{"name", report.model}, {"synthetic", report.synthetic}, {"dtype", report.dtype}};
+  json["kv_cache"] = {{"type", report.key_value_type}, {"bytes_per_position", report.key_value_bytes}};
   json["threads"] = report.threads;
   json["machine_after"] = machine_json(report.after);
   json["picture"] = {{"decode_ms", report.picture.decode_ms}, {"tile_ms", report.picture.tile_ms}};
@@ -89,9 +90,9 @@ Json to_json(const Report& report) {
 
 std::string to_table(const Report& report) {
   Table table;
-  table.text(fmt::format("{}{}, {}, {} threads, kernels {}\n", report.model,
-                         report.synthetic ? " (synthetic: random weights)" : "", report.dtype, report.threads,
-                         report.isa));
+  table.text(fmt::format("{}{}, {}, keys and values {}, {} threads, kernels {}\n", report.model,
+                         report.synthetic ? " (synthetic: random weights)" : "", report.dtype,
+                         report.key_value_type, report.threads, report.isa));
   table.heading("Machine, at the beginning and at the end");
   const auto peak = [&](const char* what, double kernels::Peaks::* member, const char* unit) {
     table.line(what, report.before.*member, unit);

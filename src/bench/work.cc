@@ -30,8 +30,16 @@ double weight_bytes(nn::Precision precision) {
   return 0;
 }
 
-double key_value_bytes(nn::Precision precision) {
-  return precision == nn::Precision::kF32 ? 4 : 2;
+double key_value_bytes(nn::KeyValueType type, std::size_t head_dim) {
+  switch (type) {
+    case nn::KeyValueType::kF32:
+      return 4;
+    case nn::KeyValueType::kBF16:
+      return 2;
+    case nn::KeyValueType::kInt8:
+      return 1 + 4 / static_cast<double>(head_dim);  // a scale for every head of a position
+  }
+  return 0;
 }
 
 }  // namespace
@@ -59,12 +67,13 @@ Work prefill_work(const models::smolvlm::Config& config, std::size_t tokens) {
           .attention = 2 * layers * 2 * pairs * product(text.num_attention_heads, text.head_dim)};
 }
 
-double decode_bytes(const models::smolvlm::Config& config, nn::Precision precision, std::size_t context) {
+double decode_bytes(const models::smolvlm::Config& config, nn::Precision precision,
+                    nn::KeyValueType key_value_type, std::size_t context) {
   const auto& text = config.text;
   const auto layers = static_cast<double>(text.num_hidden_layers);
   const double weights = layers * layer_weights(text) + product(text.vocab_size, text.hidden_size);
   const double key_values = 2 * layers * product(context, text.num_key_value_heads, text.head_dim);
-  return weights * weight_bytes(precision) + key_values * key_value_bytes(precision);
+  return weights * weight_bytes(precision) + key_values * key_value_bytes(key_value_type, text.head_dim);
 }
 
 double least_ms(const Work& work, nn::Precision precision, const kernels::Peaks& peaks) {

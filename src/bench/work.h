@@ -4,6 +4,7 @@
 
 #include "kernels/peaks.h"
 #include "models/smolvlm/config.h"
+#include "nn/key_value_pages.h"
 #include "nn/weight.h"
 
 namespace fovea::bench {
@@ -28,7 +29,8 @@ Work prefill_work(const models::smolvlm::Config& config, std::size_t tokens);
 
 /// Bytes that one new token reads: every weight of the text model and of its head, and the keys and values of
 /// `context` positions.
-double decode_bytes(const models::smolvlm::Config& config, nn::Precision precision, std::size_t context);
+double decode_bytes(const models::smolvlm::Config& config, nn::Precision precision,
+                    nn::KeyValueType key_value_type, std::size_t context);
 
 /// Milliseconds that the work takes at the machine's peaks: products with weights at the peak of their type,
 /// attention at that of float for float weights and of bfloat16 for narrower ones.

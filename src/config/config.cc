@@ -89,6 +89,7 @@ void read_engine(Reader& reader, Config::Engine& engine) {
   reader.integer("vision_batch", engine.vision_batch, 0, 4096);
   reader.integer("threads", engine.threads, 0, 1024);
   reader.word("dtype", engine.dtype, {"f32", "bf16", "int8", "int4"});
+  reader.word("kv_cache", engine.kv_cache, {"bf16", "int8"});
   reader.word("pin", engine.pin, {"auto", "always", "never"});
   reader.flag("mlock", engine.mlock);
   reader.flag("huge_pages", engine.huge_pages);

@@ -87,6 +87,7 @@ struct Config {
     std::size_t vision_batch = 0;  ///< tiles that are encoded together; 0: the engine's own choice
     std::size_t threads = 0;       ///< 0: every processor
     std::string dtype;             ///< f32, bf16, int8 or int4; empty: as stored
+    std::string kv_cache;          ///< bf16 or int8; empty: as goes with the weights
     std::string pin = "auto";      ///< auto, always or never
     bool mlock = false;
     bool huge_pages = false;

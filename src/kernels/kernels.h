@@ -84,6 +84,10 @@ struct AttentionBf16 {
   const BFloat16* keys;     ///< packed [positions / 16, head_dim / 2, 16, 2]
   const BFloat16* values;   ///< packed [head_dim / 16, value_pairs, 16, 2]: pairs of neighbouring positions
   std::size_t value_pairs;  ///< allocated pairs of positions
+  /// [`last` rounded up to kPackedColumns] each: what a position's key, or value, is still to be multiplied
+  /// by, where they are whole numbers widened from int8; or null.
+  const float* key_scales = nullptr;
+  const float* value_scales = nullptr;
   const std::uint32_t* visible;  ///< [rows]: row i attends to positions before visible[i]
   std::size_t first, last;       ///< first: a multiple of kAttentionChunk below last
   float scale;                   ///< of the scores
@@ -129,6 +133,11 @@ struct Kernels {
   /// x as int8 with one scale, which it returns: x = scale * q, |q| <= 127. `out` has `padded` bytes, zeros
   /// past n. The bytes are the set's own form (some instructions want unsigned values).
   float (*quantize_row)(const float* x, std::size_t n, std::size_t padded, std::uint8_t* out);
+  /// The same in signed bytes, whatever the set: for what is kept rather than multiplied at once.
+  float (*quantize_row_signed)(const float* x, std::size_t n, std::size_t padded, std::int8_t* out);
+  /// int8 as bfloat16, which holds every one of its values exactly. n is a multiple of
+  /// 2 kPackedColumns.
+  void (*widen_int8)(const std::int8_t* x, BFloat16* out, std::size_t n);
 
   /// out[2 i] = even[i], out[2 i + 1] = odd[i], rounded to bfloat16, for i < n.
   void (*interleave_bf16)(const float* even, const float* odd, BFloat16* out, std::size_t n);

@@ -17,8 +17,14 @@ void bidirectional_attention(const Compute& compute, const AttentionShape& shape
 
 void causal_attention(const Compute& compute, const AttentionShape& shape, const LayerPages& layer,
                       std::span<const SequenceRows> batch, const float* q, float* out) {
-  const auto attention = layer.is_float() ? causal_attention_f32 : causal_attention_bf16;
-  attention(compute, shape, layer, batch, q, out);
+  switch (layer.type()) {
+    case KeyValueType::kF32:
+      return causal_attention_f32(compute, shape, layer, batch, q, out);
+    case KeyValueType::kBF16:
+      return causal_attention_bf16(compute, shape, layer, batch, q, out);
+    case KeyValueType::kInt8:
+      return causal_attention_int8(compute, shape, layer, batch, q, out);
+  }
 }
 
 void store_keys_values(const Compute& compute, const AttentionShape& shape, LayerPages& layer,
@@ -39,7 +45,7 @@ void store_keys_values(const Compute& compute, const AttentionShape& shape, Laye
   // whole pairs of a sequence's rows, in order, as blocks of 16 rows mostly are.
   constexpr std::size_t kFewRows = 16;
   const auto store = [&](std::size_t row) {
-    layer.store(places[row].page, places[row].position, k + row * width, v + row * width);
+    layer.store(compute.kernels, places[row].page, places[row].position, k + row * width, v + row * width);
   };
   if (places.size() <= kFewRows) {
     for (std::size_t row = 0; row < places.size(); ++row) store(row);

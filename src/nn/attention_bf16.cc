@@ -128,6 +128,36 @@ void bidirectional_attention_bf16(const Compute& compute, const AttentionShape& 
 
 namespace {
 
+/// Keys and values of one head in one page, as attention_bf16 takes them.
+struct PageHead {
+  const BFloat16 *keys, *values;
+  const float *key_scales = nullptr, *value_scales = nullptr;
+};
+
+/// The first `positions` of a page. Those in int8 are widened into memory of this thread, which the next call
+/// overwrites. Their scales stay apart: whole numbers are exact in bfloat16, and products with them need no
+/// rounding that would cost more than the widening.
+PageHead read_head(const Compute& compute, const LayerPages& layer, PageId page, std::size_t head,
+                   std::size_t head_dim, std::size_t positions) {
+  if (layer.type() != KeyValueType::kInt8) {
+    return {.keys = layer.packed_keys(page, head), .values = layer.packed_values(page, head)};
+  }
+  thread_local tensor::Buffer<BFloat16> keys, values;
+  keys.reserve(packed_keys_size(kPagePositions, head_dim));
+  values.reserve(packed_values_size(kPagePositions, head_dim));
+  const Int8Head stored = layer.int8(page, head);
+  compute.kernels.widen_int8(stored.keys, keys.data(), packed_keys_size(positions, head_dim));
+  const std::size_t filled = packed_values_size(positions, kHeadBlock);
+  constexpr std::size_t kStride = LayerPages::kValuePairs * 2 * kHeadBlock;
+  for (std::size_t d = 0, at = 0; d < head_dim; d += kHeadBlock, at += kStride) {
+    compute.kernels.widen_int8(stored.values + at, values.data() + at, filled);
+  }
+  return {.keys = keys.data(),
+          .values = values.data(),
+          .key_scales = stored.key_scales,
+          .value_scales = stored.value_scales};
+}
+
 /// Rows of one key/value head of one sequence. All query heads that read it stand beside each other in a
 /// token: their rows, [tokens, group], share the reading of its keys and values.
 struct HeadRows {
@@ -159,15 +189,18 @@ struct HeadRows {
       const std::size_t sees = visible(first + i);
       queries.set(compute, i, q + place(first + i), shape.head_dim, sees > begin ? sees - begin : 0);
     }
-    const PageId id = sequence.pages()[page];
+    const std::size_t positions = std::min(kPagePositions, visible(first + count - 1) - begin);
+    const PageHead read = read_head(compute, layer, sequence.pages()[page], head, shape.head_dim, positions);
     compute.kernels.attention_bf16({.q = queries.rows.data(),
                                     .ldq = Queries::stride(shape.head_dim),
-                                    .keys = layer.packed_keys(id, head),
-                                    .values = layer.packed_values(id, head),
+                                    .keys = read.keys,
+                                    .values = read.values,
                                     .value_pairs = LayerPages::kValuePairs,
+                                    .key_scales = read.key_scales,
+                                    .value_scales = read.value_scales,
                                     .visible = queries.visible.data(),
                                     .first = 0,
-                                    .last = std::min(kPagePositions, visible(first + count - 1) - begin),
+                                    .last = positions,
                                     .scale = scale(),
                                     .out = sums,
                                     .out_stride = shape.head_dim,
@@ -304,6 +337,38 @@ void causal_attention_bf16(const Compute& compute, const AttentionShape& shape, 
     compute.team.parallel_for(tasks.size(), run);
   }
   for (std::size_t i = 0; i < page_sums.size(); ++i) page_sums[i].merge(compute, heads[merges[i]], out);
+}
+
+namespace {
+
+/// Every head of x [rows, width] through the Hadamard transform of int8 keys and values, unscaled, in place.
+void transform_heads(const Compute& compute, float* x, std::size_t rows, std::size_t width,
+                     std::size_t block) {
+  constexpr std::size_t kTaskRows = 16;
+  const auto run = [&](std::size_t task) {
+    const std::size_t first = task * kTaskRows;
+    compute.kernels.hadamard(x + first * width, std::min(kTaskRows, rows - first) * width, block);
+  };
+  const std::size_t tasks = (rows + kTaskRows - 1) / kTaskRows;
+  if (rows * width < kWorthSharing) {
+    for (std::size_t task = 0; task < tasks; ++task) run(task);
+  } else {
+    compute.team.parallel_for(tasks, run);
+  }
+}
+
+}  // namespace
+
+void causal_attention_int8(const Compute& compute, const AttentionShape& shape, const LayerPages& layer,
+                           std::span<const SequenceRows> batch, const float* q, float* out) {
+  std::size_t rows = 0;
+  for (const SequenceRows& part : batch) rows += part.tokens;
+  const std::size_t width = shape.heads * shape.head_dim;
+  tensor::Buffer<float> transformed(rows * width);
+  std::copy_n(q, rows * width, transformed.data());
+  transform_heads(compute, transformed.data(), rows, width, layer.int8_block());
+  causal_attention_bf16(compute, shape, layer, batch, transformed.data(), out);
+  transform_heads(compute, out, rows, width, layer.int8_block());
 }
 
 }  // namespace fovea::nn

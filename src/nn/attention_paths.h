@@ -21,7 +21,10 @@ void bidirectional_attention_bf16(const Compute& compute, const AttentionShape& 
                                   float* out);
 void causal_attention_f32(const Compute& compute, const AttentionShape& shape, const LayerPages& layer,
                           std::span<const SequenceRows> batch, const float* q, float* out);
+/// bfloat16 pages. Reads int8 ones too, but then q and out are those of causal_attention_int8.
 void causal_attention_bf16(const Compute& compute, const AttentionShape& shape, const LayerPages& layer,
+                           std::span<const SequenceRows> batch, const float* q, float* out);
+void causal_attention_int8(const Compute& compute, const AttentionShape& shape, const LayerPages& layer,
                            std::span<const SequenceRows> batch, const float* q, float* out);
 
 }  // namespace fovea::nn

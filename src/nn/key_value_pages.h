@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "kernels/kernels.h"
-#include "nn/weight.h"
 #include "tensor/buffer.h"
 
 // Keys and values in pages of a fixed pool (after Kwon et al. 2023, PagedAttention): sequences take pages as
@@ -27,15 +27,40 @@ inline constexpr std::size_t kPagePositions = kernels::kAttentionChunk;
 
 using PageId = std::uint32_t;
 
-/// Keys and values of one layer, in every page. Beside float weights they are float, else bfloat16.
+/// What keys and values are kept in.
+enum class KeyValueType {
+  kF32,   ///< beside float weights, and only there
+  kBF16,  ///< beside narrower ones
+  kInt8,  ///< instead of bfloat16: half of the memory
+};
+
+/// "f32", "bf16", "int8".
+[[nodiscard]] const char* key_value_type_name(KeyValueType type);
+[[nodiscard]] std::optional<KeyValueType> parse_key_value_type(std::string_view name);
+
+/// Keys and values of one head in one page, in int8: each position's are whole numbers and one scale. They
+/// stand packed as those in bfloat16 do, so that widening is no more than reading along. What they are
+/// numbers of is the block Hadamard transform (of int8_block()) of a key or value, unscaled: a head has a few
+/// channels much larger than the rest, which would leave the others few bits. The scales hold the transform's
+/// own, so that scores with a query transformed likewise are those of the plain key, and a weighted sum of
+/// values transformed again is that of the plain ones.
+struct Int8Head {
+  const std::int8_t* keys;    ///< [kPagePositions / 16, head_dim / 2, 16, 2]
+  const std::int8_t* values;  ///< [head_dim / 16, kPagePositions / 2, 16, 2]
+  const float* key_scales;    ///< [kPagePositions]
+  const float* value_scales;  ///< [kPagePositions]
+};
+
+/// Keys and values of one layer, in every page.
 class LayerPages {
  public:
-  LayerPages(const AttentionShape& shape, std::size_t pages, Precision weights);
+  LayerPages(const AttentionShape& shape, std::size_t pages, KeyValueType type);
 
-  [[nodiscard]] bool is_float() const { return float_; }
+  [[nodiscard]] KeyValueType type() const { return type_; }
 
   /// Stores k and v, [key_value_heads, head_dim], at one position of a page.
-  void store(PageId page, std::size_t position, const float* k, const float* v);
+  void store(const kernels::Kernels& kernels, PageId page, std::size_t position, const float* k,
+             const float* v);
   /// The contents of `from` become those of `to` too.
   void copy(PageId from, PageId to);
 
@@ -48,6 +73,10 @@ class LayerPages {
   [[nodiscard]] const tensor::BFloat16* packed_keys(PageId page, std::size_t head) const;
   [[nodiscard]] const tensor::BFloat16* packed_values(PageId page, std::size_t head) const;
 
+  [[nodiscard]] Int8Head int8(PageId page, std::size_t head) const;
+  /// Of the Hadamard transform that int8 keys and values passed.
+  [[nodiscard]] std::size_t int8_block() const { return int8_block_; }
+
   // Whole in vectors and no multiple of 4096 bytes: rows at such a distance fall into the same few cache
   // sets.
   static constexpr std::size_t kFloatStride = kPagePositions + 16;
@@ -57,20 +86,26 @@ class LayerPages {
   [[nodiscard]] std::size_t page_bytes() const;
 
  private:
+  void store_int8(const kernels::Kernels& kernels, std::size_t head, std::size_t position, const float* k,
+                  const float* v);
+
   std::size_t heads_;
   std::size_t head_dim_;
-  bool float_;
+  KeyValueType type_;
+  std::size_t int8_block_;
   std::size_t keys_size_;    // elements of one head in one page
   std::size_t values_size_;  // likewise
   tensor::Buffer<float> floats_;
   tensor::Buffer<tensor::BFloat16> packed_;
+  tensor::Buffer<std::int8_t> int8_;
+  tensor::Buffer<float> scales_;  // of int8_: [pages, heads, 2, kPagePositions], keys' and then values'
 };
 
 /// A fixed number of pages with all their layers, and who has how many of them. Memory that was never written
 /// is not taken from the system. Not thread-safe.
 class KeyValuePool {
  public:
-  KeyValuePool(const AttentionShape& shape, std::size_t layers, std::size_t pages, Precision weights);
+  KeyValuePool(const AttentionShape& shape, std::size_t layers, std::size_t pages, KeyValueType type);
 
   [[nodiscard]] std::size_t capacity() const { return references_.size(); }
   [[nodiscard]] std::size_t available() const { return free_.size(); }

@@ -79,7 +79,11 @@ Result<void> LanguageReader::learn(const tasks::Task& task) {
 }
 
 std::map<std::string, std::string> LanguageReader::parameters() const {
-  return {{"precision", nn::precision_name(engine_->model().precision())}};
+  const models::smolvlm::Model& model = engine_->model();
+  std::map<std::string, std::string> parameters{{"precision", nn::precision_name(model.precision())}};
+  // Without the usual ones: answers that were stored before there was a choice stay what they are.
+  if (model.text().key_value_type() == nn::KeyValueType::kInt8) parameters["key_values"] = "int8";
+  return parameters;
 }
 
 bool LanguageReader::can_glance(const image::Image& picture) const {
@@ -135,7 +139,8 @@ nlohmann::ordered_json LanguageReader::stats() const {
       {"queue",
        {{"waiting", {{"all", engine.waiting}}}, {"running", engine.running}, {"refused", engine.refused}}},
       {"kv",
-       {{"used_bytes", (engine.pages - engine.pages_free) * engine.page_bytes},
+       {{"type", nn::key_value_type_name(engine_->model().text().key_value_type())},
+        {"used_bytes", (engine.pages - engine.pages_free) * engine.page_bytes},
         {"budget_bytes", engine.pages * engine.page_bytes}}},
       {"vision",
        {{"tiles", engine.frames_encoded + engine.frames_reused},

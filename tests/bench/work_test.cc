@@ -42,9 +42,14 @@ TEST(WorkTest, PrefillCountsTheHeadOnceAndOnlyTheVisibleHalf) {
 TEST(WorkTest, ATokenReadsEveryWeightAndTheContext) {
   const double layer = 960.0 * (2 * 960 + 2 * 320) + 3.0 * 960 * 2560;
   const double weights = 32 * layer + 49280.0 * 960;
-  EXPECT_DOUBLE_EQ(decode_bytes(config(), nn::Precision::kBF16, 0), 2 * weights);
-  EXPECT_DOUBLE_EQ(decode_bytes(config(), nn::Precision::kF32, 0), 4 * weights);
-  EXPECT_GT(decode_bytes(config(), nn::Precision::kBF16, 900), 2 * weights);
+  EXPECT_DOUBLE_EQ(decode_bytes(config(), nn::Precision::kBF16, nn::KeyValueType::kBF16, 0), 2 * weights);
+  EXPECT_DOUBLE_EQ(decode_bytes(config(), nn::Precision::kF32, nn::KeyValueType::kF32, 0), 4 * weights);
+  // Two of a layer's 32, each with five heads of 64.
+  const double context = 2.0 * 32 * 900 * 5 * 64;
+  EXPECT_DOUBLE_EQ(decode_bytes(config(), nn::Precision::kBF16, nn::KeyValueType::kBF16, 900),
+                   2 * weights + 2 * context);
+  EXPECT_DOUBLE_EQ(decode_bytes(config(), nn::Precision::kBF16, nn::KeyValueType::kInt8, 900),
+                   2 * weights + context + 4 * context / 64);
 }
 
 TEST(WorkTest, TheLeastTimeIsTheWorkOverThePeakOfItsType) {

@@ -29,6 +29,8 @@ TEST(BenchTest, JsonHasTheMembersOfTheContract) {
   }
   EXPECT_TRUE(json.contains("peak_rss_mb"));
   EXPECT_EQ(json["model"]["synthetic"], false);
+  EXPECT_EQ(json["kv_cache"]["type"], "f32");
+  EXPECT_GT(json["kv_cache"]["bytes_per_position"].get<int>(), 0);
   EXPECT_EQ(json["threads"], 1);
   EXPECT_EQ(json["concurrency"]["requests"], 2);
 }

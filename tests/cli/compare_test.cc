@@ -47,6 +47,17 @@ TEST_F(CompareTest, PrintsOneObjectOfBothModelsAndWhatTheyAgreeOn) {
   EXPECT_EQ(json["same_top_interval95"].size(), 2U);
 }
 
+TEST_F(CompareTest, KeysAndValuesInInt8AreComparedWithThoseInBf16) {
+  const auto done = compare({"--dtype", "int8", "--kv-cache", "int8", "--reference-dtype", "int8", "--json"});
+  EXPECT_EQ(done.exit_code, 0) << done.err;
+  const Json json = Json::parse(done.out);
+  EXPECT_EQ(json["reference_kv_cache"], "bf16");
+  EXPECT_EQ(json["kv_cache"], "int8");
+  EXPECT_EQ(json["image_features_cosine"]["least"], 1.0) << "the tower keeps nothing";
+  EXPECT_GT(json["kl_divergence"], 0.0);
+  EXPECT_GT(json["logits_cosine"]["least"], 0.99);
+}
+
 TEST_F(CompareTest, PrintsATableForPeople) {
   const auto done = compare({"--reference-dtype", "f32"});
   EXPECT_EQ(done.exit_code, 0) << done.err;

@@ -138,6 +138,18 @@ TEST_F(GenerateTest, TheModelAndItsTypeMayComeFromTheEnvironment) {
   EXPECT_EQ(other.exit_code, 0) << other.err;
 }
 
+TEST_F(GenerateTest, KeysAndValuesInInt8GoWithNarrowWeightsOnly) {
+  const Environment asked{{"FOVEA_KV_CACHE", "int8"}};
+  const auto done = run(arguments({"--max-new-tokens", "2", "--ignore-eos", "--dtype", "int8"}),
+                        {.input = "", .environment = asked});
+  EXPECT_EQ(done.exit_code, 0) << done.err;
+  const auto refused =
+      run(arguments({"--max-new-tokens", "2", "--dtype", "f32"}), {.input = "", .environment = asked});
+  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("f32 weights, beside which keys and values are f32, not int8"),
+                                 HasSubstr("--dtype"), HasSubstr("--kv-cache")));
+}
+
 TEST_F(GenerateTest, EveryOptionCanComeFromTheEnvironment) {
   const auto done = run({"generate"}, {.input = "",
                                        .environment = {{"FOVEA_MODEL", tiny_model().string()},

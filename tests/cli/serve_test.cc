@@ -3,6 +3,8 @@
 
 #include <csignal>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -162,6 +164,33 @@ TEST_F(ServeConfigTest, KeysMayComeFromTheEnvironment) {
   ASSERT_TRUE(port.has_value());
   EXPECT_EQ(get(*port, "/v1/models")->status, 401);
   EXPECT_EQ(get(*port, "/v1/models", "Authorization: Bearer fedcba9876543210\r\n")->status, 200);
+}
+
+TEST_F(ServeConfigTest, WhatKeysAndValuesAreKeptInIsPartOfAnAnswersKeyAndOfTheFigures) {
+  const auto serve_once = [&](const std::string& engine) {
+    Running server(serve({"--config", write("[server]\nport = 0\n[engine]\ndtype = \"int8\"\n" + engine)}),
+                   {{"XDG_STATE_HOME", folder_.path().string()}});
+    const auto port = port_of(server.wait_for_line("ready"));
+    EXPECT_TRUE(port.has_value());
+    if (!port) return std::pair<Json, Json>{};
+    const auto answer = HttpClient(*port).request(
+        make_request("POST", "/recognize", read_file(tiny_picture()).value(), "Content-Type: image/png\r\n"));
+    const auto stats = get(*port, "/stats");
+    EXPECT_TRUE(answer && stats);
+    server.signal(SIGTERM);
+    server.wait();
+    return std::pair{Json::parse(answer->body)["cached"], Json::parse(stats->body)["backend"]["kv"]};
+  };
+  const std::string int8 = "kv_cache = \"int8\"\n";
+  const auto [first, usual] = serve_once("");
+  EXPECT_EQ(first, nullptr);
+  EXPECT_EQ(usual["type"], "bf16");
+  const auto [other, narrow] = serve_once(int8);
+  EXPECT_EQ(other, nullptr) << "the answer that is there is another's";
+  EXPECT_EQ(narrow["type"], "int8");
+  EXPECT_GT(usual["budget_bytes"], 0);
+  const auto [again, ignored] = serve_once(int8);
+  EXPECT_EQ(again, "memory") << "where the database's answers are at the start";
 }
 
 TEST(ServeTest, AMissingModelIsNamedAndNothingIsServed) {

@@ -72,6 +72,7 @@ TEST(UsageTest, AWrongCommandLineEndsWith2AndTheReason) {
   expect_usage_error({"generate", "--model", model}, "--prompt");
   expect_usage_error({"generate", "--prompt", "x"}, "--model");
   expect_usage_error({"generate", "--model", model, "--prompt", "x", "--dtype", "f64"}, "--dtype");
+  expect_usage_error({"generate", "--model", model, "--prompt", "x", "--kv-cache", "int4"}, "--kv-cache");
   expect_usage_error({"generate", "--model", model, "--prompt", "x", "--max-new-tokens", "0"},
                      "--max-new-tokens");
   expect_usage_error({"generate", "--model", model, "--prompt", "x", "--max-new-tokens", "many"},
@@ -91,6 +92,7 @@ TEST(UsageTest, EnvironmentVariablesAreCheckedLikeOptions) {
   expect_usage_error(generate, "FOVEA_ISA=bogus", {{"FOVEA_ISA", "bogus"}});
   expect_usage_error(generate, "threads", {{"FOVEA_THREADS", "many"}});
   expect_usage_error(generate, "dtype", {{"FOVEA_DTYPE", "f64"}});
+  expect_usage_error(generate, "kv-cache", {{"FOVEA_KV_CACHE", "f64"}});
 }
 
 TEST(UsageTest, AnUnknownTaskNamesTheKnownOnes) {

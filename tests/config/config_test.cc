@@ -63,6 +63,7 @@ TEST(ConfigTest, ReadsEverySection) {
       [engine]
       kv_budget_mb = 512
       dtype = "int8"
+      kv_cache = "int8"
       [tasks]
       directories = ["tasks", "/more"]
       [models]
@@ -86,6 +87,7 @@ TEST(ConfigTest, ReadsEverySection) {
   EXPECT_EQ(config.cache.ttl_s, 60);
   EXPECT_EQ(config.engine.kv_budget_mb, 512U);
   EXPECT_EQ(config.engine.dtype, "int8");
+  EXPECT_EQ(config.engine.kv_cache, "int8");
   EXPECT_THAT(config.tasks.directories, ElementsAre("/etc/fovea/tasks", "/more"));
   ASSERT_EQ(config.models.size(), 2U);
   EXPECT_EQ(config.models[0].name, "zebra") << "the order of the file";
@@ -194,6 +196,7 @@ TEST(ConfigTest, RefusesValuesThatMakeNoSense) {
                                  "[limits]\nmax_body_bytes = 1.5",
                                  "[server]\nlog_level = \"loud\"",
                                  "[engine]\ndtype = \"int3\"",
+                                 "[engine]\nkv_cache = \"f32\"",
                                  "[cache]\nenabled = \"yes\"",
                                  "[auth]\nkeys = [5]",
                                  "[auth]\nkeys = 5",

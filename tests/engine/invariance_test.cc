@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <random>
+#include <string>
 
 #include "engine/generator.h"
 #include "models/smolvlm/model.h"
@@ -23,10 +25,16 @@ std::vector<float> random_values(std::size_t size, std::uint32_t seed) {
   return values;
 }
 
-class InvarianceTest : public testing::TestWithParam<nn::Precision> {
+struct Form {
+  nn::Precision precision;
+  std::optional<nn::KeyValueType> key_values = {};
+};
+
+class InvarianceTest : public testing::TestWithParam<Form> {
  protected:
   void SetUp() override {
-    auto loaded = Model::load(test::golden_folder("smolvlm-tiny-f32"), {.precision = GetParam()});
+    auto loaded = Model::load(test::golden_folder("smolvlm-tiny-f32"),
+                              {.precision = GetParam().precision, .key_values = GetParam().key_values});
     ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
     model_ = std::move(*loaded);
   }
@@ -103,9 +111,14 @@ TEST_P(InvarianceTest, LogitsOfARowAreTheSameAloneAndAmongOthers) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryPrecision, InvarianceTest,
-                         testing::Values(nn::Precision::kF32, nn::Precision::kBF16, nn::Precision::kInt8,
-                                         nn::Precision::kInt4),
-                         [](const auto& info) { return nn::precision_name(info.param); });
+                         testing::Values(Form{nn::Precision::kF32}, Form{nn::Precision::kBF16},
+                                         Form{nn::Precision::kInt8}, Form{nn::Precision::kInt4},
+                                         Form{nn::Precision::kBF16, nn::KeyValueType::kInt8},
+                                         Form{nn::Precision::kInt8, nn::KeyValueType::kInt8}),
+                         [](const auto& info) {
+                           return std::string(nn::precision_name(info.param.precision)) +
+                                  (info.param.key_values ? "_kv_int8" : "");
+                         });
 
 }  // namespace
 }  // namespace fovea::engine

@@ -18,10 +18,17 @@ namespace {
 
 using testing::HasSubstr;
 
-class SchedulerTest : public testing::TestWithParam<nn::Precision> {
+struct Form {
+  nn::Precision precision;
+  std::optional<nn::KeyValueType> key_values = {};
+};
+
+class SchedulerTest : public testing::TestWithParam<Form> {
  protected:
   void SetUp() override {
-    auto opened = LoadedModel::open(golden_.folder(), {.model = {.precision = GetParam()}, .threads = 2});
+    auto opened = LoadedModel::open(
+        golden_.folder(),
+        {.model = {.precision = GetParam().precision, .key_values = GetParam().key_values}, .threads = 2});
     ASSERT_TRUE(opened.has_value()) << opened.error().message;
     loaded_ = std::move(*opened);
     for (std::size_t i = 0; i < 3; ++i) pictures_.push_back(golden_.picture(golden_.cases()[i]));
@@ -74,8 +81,12 @@ class SchedulerTest : public testing::TestWithParam<nn::Precision> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Precisions, SchedulerTest,
-                         testing::Values(nn::Precision::kF32, nn::Precision::kInt8),
-                         [](const auto& info) { return nn::precision_name(info.param); });
+                         testing::Values(Form{nn::Precision::kF32}, Form{nn::Precision::kInt8},
+                                         Form{nn::Precision::kInt8, nn::KeyValueType::kInt8}),
+                         [](const auto& info) {
+                           return std::string(nn::precision_name(info.param.precision)) +
+                                  (info.param.key_values ? "_kv_int8" : "");
+                         });
 
 constexpr const char* kSchema =
     R"({"type":"object","properties":{"name":{"type":"string","maxLength":12},"hp":{"type":"integer","minimum":0,"maximum":999},"kind":{"enum":["holographic","ordinary",null]}},"required":["name","hp","kind"],"additionalProperties":false})";

@@ -13,6 +13,7 @@ struct PackedCache {
   std::size_t positions, head_dim, value_pairs;
   std::vector<float> k, v;
   std::vector<BFloat16> keys, values;
+  std::vector<float> key_scales, value_scales;  // or empty
 
   PackedCache(std::size_t positions, std::size_t head_dim, std::vector<float> k_in, std::vector<float> v_in)
       : positions(positions),
@@ -34,15 +35,63 @@ struct PackedCache {
       }
     }
   }
+
+  /// Leaves what is packed as it is: every position is still to be multiplied by these.
+  void scale(std::vector<float> of_keys, std::vector<float> of_values) {
+    for (std::size_t i = 0; i < positions * head_dim; ++i) {
+      k[i] *= of_keys[i / head_dim];
+      v[i] *= of_values[i / head_dim];
+    }
+    key_scales = std::move(of_keys);
+    value_scales = std::move(of_values);
+    // Of positions that were never written.
+    key_scales.resize((positions + 15) / 16 * 16, INFINITY);
+    value_scales.resize(key_scales.size(), INFINITY);
+  }
 };
 
 class AttentionKernelTest : public KernelsTest {
  protected:
+  /// Whole numbers up to 127, of which int8 keys and values are.
+  std::vector<float> whole_numbers(std::size_t size) {
+    std::vector<float> values = random(size, 40.0F);
+    for (float& value : values) value = std::nearbyint(std::clamp(value, -127.0F, 127.0F));
+    return values;
+  }
+  /// About what makes whole numbers values around one.
+  std::vector<float> scales(std::size_t size) {
+    std::vector<float> values = random(size, 0.005F);
+    for (float& value : values) value = std::abs(value) + 0.01F;
+    return values;
+  }
+
+  /// What softmax(q K^T scale) V of one query is in double precision.
+  static std::vector<double> expected(const PackedCache& cache, const BFloat16* q, std::size_t visible,
+                                      float scale) {
+    const std::size_t head_dim = cache.head_dim;
+    std::vector<double> weights(visible);
+    double total = 0;
+    for (std::size_t p = 0; p < visible; ++p) {
+      double score = 0;
+      for (std::size_t d = 0; d < head_dim; ++d) {
+        score += double{tensor::to_float(q[d])} * cache.k[p * head_dim + d];
+      }
+      weights[p] = std::exp(score * scale);
+      total += weights[p];
+    }
+    std::vector<double> out(head_dim);
+    for (std::size_t p = 0; p < visible; ++p) {
+      for (std::size_t d = 0; d < head_dim; ++d) out[d] += weights[p] / total * cache.v[p * head_dim + d];
+    }
+    return out;
+  }
+
   std::vector<float> run(const PackedCache& cache, const std::vector<BFloat16>& q, std::size_t ldq,
-                         const std::vector<std::uint32_t>& visible, float scale) {
+                         const std::vector<std::uint32_t>& visible, float scale,
+                         const Kernels& kernels = *GetParam()) {
     const std::size_t rows = visible.size();
     const std::size_t last = *std::ranges::max_element(visible);
-    std::vector<float> out = attend(cache, q, ldq, visible, 0, last, scale).out;
+    std::vector<float> out = attend(cache, q, ldq, visible, 0, last, scale, kernels).out;
     for (std::size_t i = 0; i < rows; ++i) {
       for (std::size_t d = 0; d < cache.head_dim; ++d) out[i * cache.head_dim + d] /= totals_[i];
     }
@@ -53,25 +102,28 @@ class AttentionKernelTest : public KernelsTest {
     std::vector<float> out, tops, totals;
   };
   Found attend(const PackedCache& cache, const std::vector<BFloat16>& q, std::size_t ldq,
-               const std::vector<std::uint32_t>& visible, std::size_t first, std::size_t last, float scale) {
+               const std::vector<std::uint32_t>& visible, std::size_t first, std::size_t last, float scale,
+               const Kernels& kernels = *GetParam()) {
     Found found{.out = std::vector<float>(visible.size() * cache.head_dim, NAN),
                 .tops = std::vector<float>(visible.size(), NAN),
                 .totals = std::vector<float>(visible.size(), NAN)};
-    GetParam()->attention_bf16({.q = q.data(),
-                                .ldq = ldq,
-                                .keys = cache.keys.data(),
-                                .values = cache.values.data(),
-                                .value_pairs = cache.value_pairs,
-                                .visible = visible.data(),
-                                .first = first,
-                                .last = last,
-                                .scale = scale,
-                                .out = found.out.data(),
-                                .out_stride = cache.head_dim,
-                                .tops = found.tops.data(),
-                                .totals = found.totals.data(),
-                                .rows = visible.size(),
-                                .head_dim = cache.head_dim});
+    kernels.attention_bf16({.q = q.data(),
+                            .ldq = ldq,
+                            .keys = cache.keys.data(),
+                            .values = cache.values.data(),
+                            .value_pairs = cache.value_pairs,
+                            .key_scales = cache.key_scales.empty() ? nullptr : cache.key_scales.data(),
+                            .value_scales = cache.value_scales.empty() ? nullptr : cache.value_scales.data(),
+                            .visible = visible.data(),
+                            .first = first,
+                            .last = last,
+                            .scale = scale,
+                            .out = found.out.data(),
+                            .out_stride = cache.head_dim,
+                            .tops = found.tops.data(),
+                            .totals = found.totals.data(),
+                            .rows = visible.size(),
+                            .head_dim = cache.head_dim});
     totals_ = found.totals;
     return found;
   }
@@ -103,26 +155,54 @@ TEST_P(AttentionKernelTest, EqualsSoftmaxInDoublePrecision) {
         const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
         const auto out = run(cache, q, ldq, visible, scale);
         for (std::size_t i = 0; i < rows; ++i) {
-          std::vector<double> weights(visible[i]);
-          double total = 0;
-          for (std::size_t p = 0; p < visible[i]; ++p) {
-            double score = 0;
-            for (std::size_t d = 0; d < head_dim; ++d) {
-              score += double{tensor::to_float(q[i * ldq + d])} * cache.k[p * head_dim + d];
-            }
-            weights[p] = std::exp(score * scale);
-            total += weights[p];
-          }
+          const std::vector<double> sums = expected(cache, &q[i * ldq], visible[i], scale);
           for (std::size_t d = 0; d < head_dim; ++d) {
-            double sum = 0;
-            for (std::size_t p = 0; p < visible[i]; ++p)
-              sum += weights[p] / total * cache.v[p * head_dim + d];
             // Weights are rounded to bfloat16: 2^-9 of each.
-            ASSERT_NEAR(out[i * head_dim + d], sum, 8e-3) << rows << " x " << positions << " x " << head_dim;
+            ASSERT_NEAR(out[i * head_dim + d], sums[d], 8e-3)
+                << rows << " x " << positions << " x " << head_dim;
           }
         }
       }
     }
+  }
+}
+
+TEST_P(AttentionKernelTest, WholeNumbersWithScalesEqualSoftmaxInDoublePrecisionAndThePortableSet) {
+  for (const std::size_t head_dim : {16, 17, 32, 64, 80, 96}) {
+    for (const std::size_t positions : {1, 2, 15, 17, 255, 256, 257, 530}) {
+      PackedCache cache(positions, head_dim, whole_numbers(positions * head_dim),
+                        whole_numbers(positions * head_dim));
+      cache.scale(scales(positions), scales(positions));
+      for (const std::size_t rows : {1, 3, 7, 48}) {
+        const std::size_t ldq = head_dim + head_dim % 2;
+        const auto q = queries(rows, head_dim, ldq);
+        std::vector<std::uint32_t> visible(rows);
+        for (auto& count : visible) count = static_cast<std::uint32_t>(random_size(1, positions));
+        const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
+        const auto out = run(cache, q, ldq, visible, scale);
+        for (std::size_t i = 0; i < rows; ++i) {
+          const std::vector<double> sums = expected(cache, &q[i * ldq], visible[i], scale);
+          for (std::size_t d = 0; d < head_dim; ++d) {
+            ASSERT_NEAR(out[i * head_dim + d], sums[d], 8e-3)
+                << rows << " x " << positions << " x " << head_dim;
+          }
+        }
+        const auto portable = run(cache, q, ldq, visible, scale, *supported_kernels().front());
+        for (std::size_t i = 0; i < out.size(); ++i) ASSERT_NEAR(out[i], portable[i], 8e-3);
+      }
+    }
+  }
+}
+
+TEST_P(AttentionKernelTest, WideningInt8IsExactForEveryByteAndTouchesNothingElse) {
+  for (const std::size_t n : {32, 64, 96, 256, 1056}) {
+    std::vector<std::int8_t> bytes(n);
+    for (std::size_t i = 0; i < n; ++i) bytes[i] = static_cast<std::int8_t>(i * 77 % 256 - 128);
+    constexpr BFloat16 kUntouched{0x1234};
+    std::vector<BFloat16> out(n + 1, kUntouched);
+    GetParam()->widen_int8(bytes.data(), out.data(), n);
+    for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(tensor::to_float(out[i]), bytes[i]);
+    EXPECT_EQ(out[n].bits, kUntouched.bits);
   }
 }
 

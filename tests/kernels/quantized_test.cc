@@ -278,6 +278,20 @@ TEST_P(QuantizedTest, QuantizedRowsAreWithinHalfAStepWhateverTheLength) {
   }
 }
 
+TEST_P(QuantizedTest, SignedRowsAreTheSameBytesInEverySet) {
+  for (const std::size_t n : {1, 5, 10, 16, 24, 33, 64, 80, 96}) {
+    const std::size_t padded = (n + 15) / 16 * 16;
+    const std::vector<float> x = random(n, 3.0F);
+    std::vector<std::int8_t> bytes(padded, 1), portable(padded, 1);
+    const float scale = GetParam()->quantize_row_signed(x.data(), n, padded, bytes.data());
+    EXPECT_EQ(supported_kernels().front()->quantize_row_signed(x.data(), n, padded, portable.data()), scale);
+    EXPECT_EQ(bytes, portable);
+    for (std::size_t i = 0; i < padded; ++i) {
+      ASSERT_NEAR(scale * static_cast<float>(bytes[i]), i < n ? x[i] : 0.0F, 0.5001F * scale);
+    }
+  }
+}
+
 TEST_P(QuantizedTest, RowsOfZerosAndOfHugeValuesKeepTheirMeaning) {
   std::vector<std::uint8_t> bytes(64);
   const PackedWeights ones = pack_int8(1, 64, std::vector<int>(64, 1));

@@ -33,21 +33,33 @@ std::vector<double> attend(const float* q, const float* k, const float* v, std::
   return out;
 }
 
+constexpr double kFloatTolerance = 2e-5;
 /// bfloat16 has 8 bits: operands and attention weights are off by 2^-9 of themselves.
-void expect_near(const float* found, const std::vector<double>& expected, Precision weights,
+constexpr double kBf16Tolerance = 4e-2;
+/// Keys and values in int8 besides by half a step of 1/127 of the largest.
+constexpr double kInt8Tolerance = 6e-2;
+
+void expect_near(const float* found, const std::vector<double>& expected, double tolerance,
                  const std::string& where) {
-  const double tolerance = weights == Precision::kF32 ? 2e-5 : 4e-2;
   for (std::size_t d = 0; d < expected.size(); ++d) ASSERT_NEAR(found[d], expected[d], tolerance) << where;
 }
 
 constexpr Precision kPrecisions[] = {Precision::kF32, Precision::kBF16};
+constexpr KeyValueType kKeyValueTypes[] = {KeyValueType::kF32, KeyValueType::kBF16, KeyValueType::kInt8};
 
 class BidirectionalAttentionTest : public testing::TestWithParam<Precision> {};
-class CausalAttentionTest : public testing::TestWithParam<Precision> {};
+class CausalAttentionTest : public testing::TestWithParam<KeyValueType> {
+ protected:
+  static double tolerance() {
+    return GetParam() == KeyValueType::kF32    ? kFloatTolerance
+           : GetParam() == KeyValueType::kBF16 ? kBf16Tolerance
+                                               : kInt8Tolerance;
+  }
+};
 INSTANTIATE_TEST_SUITE_P(Weights, BidirectionalAttentionTest, testing::ValuesIn(kPrecisions),
                          [](const auto& info) { return precision_name(info.param); });
-INSTANTIATE_TEST_SUITE_P(Weights, CausalAttentionTest, testing::ValuesIn(kPrecisions),
-                         [](const auto& info) { return precision_name(info.param); });
+INSTANTIATE_TEST_SUITE_P(KeysAndValues, CausalAttentionTest, testing::ValuesIn(kKeyValueTypes),
+                         [](const auto& info) { return key_value_type_name(info.param); });
 
 struct VisionCase {
   std::size_t frames, tokens, heads, head_dim;
@@ -81,7 +93,7 @@ TEST_P(BidirectionalAttentionTest, EveryTokenSeesAllTokensOfItsFrameAndNoOther) 
           expect_near(
               out.data() + at,
               attend(q.data() + at, k.data() + frame, v.data() + frame, size.tokens, width, size.head_dim),
-              GetParam(),
+              GetParam() == Precision::kF32 ? kFloatTolerance : kBf16Tolerance,
               fmt::format("{}: {} frames of {} tokens, head_dim {}: token {} head {}", kernels->isa,
                           size.frames, size.tokens, size.head_dim, token, head));
         }
@@ -107,7 +119,8 @@ struct TextCase {
 };
 constexpr TextCase kText[] = {{1, 1, 16, 0, 1},  {6, 2, 16, 0, 70},  {4, 1, 24, 0, 33}, {4, 4, 20, 7, 30},
                               {3, 1, 64, 50, 1}, {9, 3, 10, 25, 26}, {2, 2, 8, 129, 3}, {3, 1, 8, 200, 120},
-                              {2, 1, 8, 599, 2}, {2, 1, 8, 255, 1},  {2, 1, 8, 256, 1}};
+                              {2, 1, 8, 599, 2}, {2, 1, 8, 255, 1},  {2, 1, 8, 256, 1}, {2, 1, 80, 30, 27},
+                              {3, 1, 96, 0, 19}, {1, 1, 7, 20, 5}};
 
 /// Keys and values of a sequence, appended in pieces.
 void append(const Compute& compute, const AttentionShape& shape, KeyValuePool& pool,
@@ -125,11 +138,11 @@ void append(const Compute& compute, const AttentionShape& shape, KeyValuePool& p
 
 std::vector<float> causal(const TextCase& size, const std::vector<float>& q, const std::vector<float>& k,
                           const std::vector<float>& v, const kernels::Kernels& kernels, std::size_t threads,
-                          Precision weights, std::size_t room = 0) {
+                          KeyValueType type, std::size_t room = 0) {
   const AttentionShape shape{size.heads, size.key_value_heads, size.head_dim};
   const std::size_t positions = size.start + size.tokens;
   WorkerTeam team(threads);
-  KeyValuePool pool(shape, 1, (positions + room) / kPagePositions + 1, weights);
+  KeyValuePool pool(shape, 1, (positions + room) / kPagePositions + 1, type);
   KeyValueSequence sequence(pool);
   EXPECT_TRUE(sequence.reserve(positions + room));
   append({kernels, team}, shape, pool, sequence, k, v, positions);
@@ -157,7 +170,7 @@ TEST_P(CausalAttentionTest, ATokenSeesItselfAndWhatIsBeforeItThroughItsGroupsHea
           expect_near(out.data() + at,
                       attend(q.data() + at, k.data() + shared, v.data() + shared, size.start + token + 1, row,
                              size.head_dim),
-                      GetParam(),
+                      tolerance(),
                       fmt::format("{}: {}/{} heads of {}, start {}: token {} head {}", kernels->isa,
                                   size.heads, size.key_value_heads, size.head_dim, size.start, token, head));
         }
@@ -247,7 +260,7 @@ TEST_P(CausalAttentionTest, AnAdoptedBeginningIsTheSameToTheBit) {
 }
 
 TEST(KeyValuePoolTest, PagesAreTakenSharedAndGivenBack) {
-  KeyValuePool pool({1, 1, 8}, 2, 3, Precision::kBF16);
+  KeyValuePool pool({1, 1, 8}, 2, 3, KeyValueType::kBF16);
   KeyValueSequence first(pool);
   ASSERT_TRUE(first.reserve(kPagePositions + 1));
   EXPECT_EQ(pool.available(), 1U);
@@ -264,6 +277,32 @@ TEST(KeyValuePoolTest, PagesAreTakenSharedAndGivenBack) {
   EXPECT_EQ(third.length(), kPagePositions);
   third.clear();
   EXPECT_EQ(pool.available(), 3U);
+}
+
+TEST(KeyValuePoolTest, Int8TakesAboutHalfOfTheBytes) {
+  const auto bytes = [](const AttentionShape& shape, KeyValueType type) {
+    return static_cast<double>(KeyValuePool(shape, 32, 1, type).page_bytes());
+  };
+  const AttentionShape large{15, 5, 64}, small{12, 4, 32};
+  EXPECT_LT(bytes(large, KeyValueType::kInt8), 0.54 * bytes(large, KeyValueType::kBF16));
+  EXPECT_LT(bytes(small, KeyValueType::kInt8), 0.57 * bytes(small, KeyValueType::kBF16));
+}
+
+TEST(KeyValuePoolTest, AFewLargeChannelsDoNotLeaveTheOthersOfAnInt8HeadNoBits) {
+  constexpr std::size_t kHeadDim = 64, kPositions = 3;
+  const TextCase size{1, 1, kHeadDim, kPositions - 1, 1};
+  const auto q = random_values(kHeadDim, 1, 0.1F);
+  const auto k = random_values(kPositions * kHeadDim, 2, 0.1F);
+  auto v = random_values(kPositions * kHeadDim, 3);
+  for (std::size_t i = 0; i < kPositions; ++i) v[i * kHeadDim + 5] = 60;
+  for (const kernels::Kernels* kernels : kernels::supported_kernels()) {
+    const auto out = causal(size, q, k, v, *kernels, 1, KeyValueType::kInt8);
+    const auto wanted = attend(q.data(), k.data(), v.data(), kPositions, kHeadDim, kHeadDim);
+    double error = 0;
+    for (std::size_t d = 0; d < kHeadDim; ++d) error += std::pow(out[d] - wanted[d], 2) / kHeadDim;
+    // Without a transform the others would be rounded to steps of 60 / 127: off by 0.08 after averaging.
+    EXPECT_LT(std::sqrt(error), 0.03) << kernels->isa;
+  }
 }
 
 }  // namespace

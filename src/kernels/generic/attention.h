@@ -107,10 +107,10 @@ inline Vector power_of_two(Vector t) {
 inline constexpr float kLog2E = 1.44269504F;
 
 /// Weights of one row's chunk: exp(scale * (score - top)) of `seen` scores, as bfloat16, zeros up to
-/// `filled`. Returns their sum.
+/// `filled`. Returns their sum. What is stored of a weight is multiplied by its position's scale.
 template <class Vector>
 inline float chunk_weights(const float* scores, std::size_t seen, std::size_t filled, float scale, float top,
-                           BFloat16* weights) {
+                           const float* value_scales, BFloat16* weights) {
   const Vector factor = Vector::set1(scale * kLog2E);
   const Vector offset = Vector::set1(-top * scale * kLog2E);
   Vector total = Vector::zero();
@@ -118,7 +118,9 @@ inline float chunk_weights(const float* scores, std::size_t seen, std::size_t fi
   for (; i + Vector::kLanes <= seen; i += Vector::kLanes) {
     const Vector weight = power_of_two(Vector::fma(Vector::load(scores + i), factor, offset));
     total = Vector::add(total, weight);
-    weight.store_bf16_normal(weights + i);
+    const Vector stored =
+        value_scales == nullptr ? weight : Vector::mul(weight, Vector::load(value_scales + i));
+    stored.store_bf16_normal(weights + i);
   }
   for (; i < filled; i += Vector::kLanes) {
     const std::size_t lanes = seen > i ? seen - i : 0;
@@ -127,7 +129,9 @@ inline float chunk_weights(const float* scores, std::size_t seen, std::size_t fi
         Vector::min(Vector::fma(Vector::load_partial(scores + i, lanes), factor, offset), Vector::zero());
     const Vector weight = Vector::first(power_of_two(power), lanes);
     total = Vector::add(total, weight);
-    weight.store_bf16_normal(weights + i);
+    const Vector stored =
+        value_scales == nullptr ? weight : Vector::mul(weight, Vector::load_partial(value_scales + i, lanes));
+    stored.store_bf16_normal(weights + i);
   }
   return total.reduce_add();
 }
@@ -195,7 +199,10 @@ inline void attention_bf16(const AttentionBf16& attention) {
 
   for (std::size_t chunk = attention.first; chunk < attention.last; chunk += kChunk) {
     const std::size_t positions = attention.last - chunk < kChunk ? attention.last - chunk : kChunk;
+    const float* key_scales = attention.key_scales == nullptr ? nullptr : attention.key_scales + chunk;
+    const float* value_scales = attention.value_scales == nullptr ? nullptr : attention.value_scales + chunk;
     const auto store_scores = [&](std::size_t row, std::size_t at, Vector sum) {
+      if (key_scales != nullptr) sum = Vector::mul(sum, Vector::load(key_scales + at));
       sum.store(scores + row * kChunk + at);
     };
     bf16_product<Isa>(attention.q, attention.ldq, attention.keys + chunk * 2 * pairs, pairs * kPackedStep,
@@ -208,7 +215,7 @@ inline void attention_bf16(const AttentionBf16& attention) {
       const std::size_t seen = visible < positions ? visible : positions;
       const float top = seen == 0 ? kNoScore : highest_of<Vector>(row, seen);
       const float total =
-          chunk_weights<Vector>(row, seen, filled, attention.scale, top, weights + i * kChunk);
+          chunk_weights<Vector>(row, seen, filled, attention.scale, top, value_scales, weights + i * kChunk);
       if (chunk == attention.first) {
         attention.tops[i] = top;
         attention.totals[i] = total;

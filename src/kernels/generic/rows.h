@@ -138,6 +138,11 @@ inline void to_bf16(const float* x, tensor::BFloat16* out, std::size_t n) {
 }
 
 template <class Vector>
+inline void widen_int8(const std::int8_t* x, tensor::BFloat16* out, std::size_t n) {
+  for (std::size_t i = 0; i < n; i += 2 * Vector::kLanes) Vector::widen_int8(x + i, out + i);
+}
+
+template <class Vector>
 inline void interleave_bf16(const float* even, const float* odd, tensor::BFloat16* out, std::size_t n) {
   std::size_t i = 0;
   for (; i + Vector::kLanes <= n; i += Vector::kLanes) {

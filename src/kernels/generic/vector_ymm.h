@@ -48,6 +48,17 @@ struct VectorYmm {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), both);
   }
 
+  static void widen_int8(const std::int8_t* from, tensor::BFloat16* to) {
+    const __m256i words = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+    const __m256i even =
+        _mm256_madd_epi16(words, _mm256_set1_epi32(1));  // times 1 and 0: the first of a pair
+    const __m256i odd = _mm256_srai_epi32(words, 16);
+    // Whole numbers up to 128 leave the lower half of a float empty.
+    const __m256i low = _mm256_srli_epi32(_mm256_castps_si256(_mm256_cvtepi32_ps(even)), 16);
+    const __m256i high = _mm256_castps_si256(_mm256_cvtepi32_ps(odd));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_or_si256(low, high));
+  }
+
   static VectorYmm add(VectorYmm a, VectorYmm b) { return {_mm256_add_ps(a.r, b.r)}; }
   static VectorYmm sub(VectorYmm a, VectorYmm b) { return {_mm256_sub_ps(a.r, b.r)}; }
   static VectorYmm mul(VectorYmm a, VectorYmm b) { return {_mm256_mul_ps(a.r, b.r)}; }

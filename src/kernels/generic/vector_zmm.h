@@ -50,6 +50,16 @@ struct VectorZmm {
     _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xAAAAAAAA, low, rounded_bf16(odd.r)));
   }
 
+  static void widen_int8(const std::int8_t* from, tensor::BFloat16* to) {
+    // Whole numbers up to 128 leave the lower half of a float empty.
+    for (std::size_t i = 0; i < 2; ++i, from += kLanes, to += kLanes) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+      const __m512 floats = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes));
+      const __m512i upper = _mm512_srli_epi32(_mm512_castps_si512(floats), 16);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16(upper));
+    }
+  }
+
   static VectorZmm add(VectorZmm a, VectorZmm b) { return {_mm512_add_ps(a.r, b.r)}; }
   static VectorZmm sub(VectorZmm a, VectorZmm b) { return {_mm512_sub_ps(a.r, b.r)}; }
   static VectorZmm mul(VectorZmm a, VectorZmm b) { return {_mm512_mul_ps(a.r, b.r)}; }

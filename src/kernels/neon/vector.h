@@ -50,6 +50,14 @@ struct Vector {
     vst1q_u16(&p->bits, vreinterpretq_u16_u32(vorrq_u32(low, high)));
   }
 
+  static void widen_int8(const std::int8_t* from, tensor::BFloat16* to) {
+    const int16x8_t words = vmovl_s8(vld1_s8(from));
+    const float32x4_t low = vcvtq_f32_s32(vmovl_s16(vget_low_s16(words)));
+    const float32x4_t high = vcvtq_f32_s32(vmovl_s16(vget_high_s16(words)));
+    // Whole numbers up to 128 leave the lower half of a float empty.
+    vst1q_u16(&to->bits, vuzp2q_u16(vreinterpretq_u16_f32(low), vreinterpretq_u16_f32(high)));
+  }
+
   static Vector add(Vector a, Vector b) { return {vaddq_f32(a.r, b.r)}; }
   static Vector sub(Vector a, Vector b) { return {vsubq_f32(a.r, b.r)}; }
   static Vector mul(Vector a, Vector b) { return {vmulq_f32(a.r, b.r)}; }

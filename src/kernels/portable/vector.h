@@ -63,6 +63,11 @@ struct Vector {
     }
   }
 
+  /// 2 kLanes signed bytes as bfloat16.
+  static void widen_int8(const std::int8_t* from, tensor::BFloat16* to) {
+    for (std::size_t i = 0; i < 2 * kLanes; ++i) to[i] = tensor::to_bfloat16(static_cast<float>(from[i]));
+  }
+
   static Vector add(Vector a, Vector b) {
     return make([&](std::size_t i) { return a.lane[i] + b.lane[i]; });
   }

@@ -37,6 +37,20 @@ Result<Precisions> choose_precisions(const std::filesystem::path& directory, con
   return Precisions{.vision = options.vision_precision.value_or(vision), .text = text};
 }
 
+/// Errors (kInvalidArgument): attention beside f32 weights is float throughout.
+Result<nn::KeyValueType> choose_key_values(const std::filesystem::path& directory, nn::Precision text,
+                                           const LoadOptions& options) {
+  const bool wide = text == nn::Precision::kF32;
+  const nn::KeyValueType usual = wide ? nn::KeyValueType::kF32 : nn::KeyValueType::kBF16;
+  const nn::KeyValueType chosen = options.key_values.value_or(usual);
+  if (wide == (chosen == nn::KeyValueType::kF32)) return chosen;
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("{} computes with {} weights, beside which keys and values are {}, not {}; {}",
+                          directory.string(), nn::precision_name(text), wide ? "f32" : "bf16 or int8",
+                          nn::key_value_type_name(chosen),
+                          "ask for bf16, int8 or int4 weights (--dtype), or leave --kv-cache out"));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Model>> Model::load(const std::filesystem::path& directory,
@@ -44,11 +58,12 @@ Result<std::unique_ptr<Model>> Model::load(const std::filesystem::path& director
   FOVEA_TRY(Config config, Config::load(directory));
   FOVEA_TRY(tensor::SafeTensors checkpoint, tensor::SafeTensors::open_checkpoint(directory));
   FOVEA_TRY(const Precisions chosen, choose_precisions(directory, config, checkpoint, options));
+  FOVEA_TRY(const nn::KeyValueType key_values, choose_key_values(directory, chosen.text, options));
   WorkerTeam team;
   const nn::WeightLoader vision_weights(checkpoint, chosen.vision, team, options.calibration);
   const nn::WeightLoader text_weights(checkpoint, chosen.text, team, options.calibration);
   FOVEA_TRY(VisionTower vision, VisionTower::load(vision_weights, config));
-  FOVEA_TRY(TextModel text, TextModel::load(text_weights, config, options.bf16_rope_frequencies));
+  FOVEA_TRY(TextModel text, TextModel::load(text_weights, config, options.bf16_rope_frequencies, key_values));
   return std::unique_ptr<Model>(
       new Model(std::move(checkpoint), std::move(config), chosen.text, std::move(vision), std::move(text)));
 }

@@ -21,6 +21,8 @@ struct LoadOptions {
   /// worse.
   std::optional<nn::Precision> precision;
   std::optional<nn::Precision> vision_precision = {};  ///< overrides `precision` for tower and connector
+  /// Default: f32 beside f32 weights, else bf16. int8 halves the memory for keys and values.
+  std::optional<nn::KeyValueType> key_values = {};
   /// Of the inputs of matrices that are quantised to int4, measured (compress/calibrate.h); or none.
   const quantize::Calibration* calibration = nullptr;
   /// For comparison with reference runs that cast a whole model, its rotary frequencies too, to bfloat16.
@@ -32,7 +34,8 @@ struct LoadOptions {
 /// checkpoint. Immutable after loading.
 class Model {
  public:
-  /// Loads a Hugging Face directory. Errors: kNotFound, kIo, kInvalidModel.
+  /// Loads a Hugging Face directory. Errors: kNotFound, kIo, kInvalidModel; kInvalidArgument for options that
+  /// the checkpoint, or one another, do not go with.
   static Result<std::unique_ptr<Model>> load(const std::filesystem::path& directory,
                                              const LoadOptions& options = {});
 

@@ -22,7 +22,7 @@ Result<nn::RmsNorm> load_rms_norm(const nn::WeightLoader& weights, const std::st
 }  // namespace
 
 Result<TextModel> TextModel::load(const nn::WeightLoader& weights, const Config& config,
-                                  bool bf16_rope_frequencies) {
+                                  bool bf16_rope_frequencies, nn::KeyValueType key_values) {
   const TextConfig& text = config.text;
   const std::size_t hidden = text.hidden_size;
   const std::size_t q_width = text.num_attention_heads * text.head_dim;
@@ -32,6 +32,7 @@ Result<TextModel> TextModel::load(const nn::WeightLoader& weights, const Config&
   model.heads_ = {.heads = text.num_attention_heads,
                   .key_value_heads = text.num_key_value_heads,
                   .head_dim = text.head_dim};
+  model.key_value_type_ = key_values;
 
   const std::string root = "model.text_model.";
   FOVEA_TRY(model.embed_tokens_, weights.embedding(root + "embed_tokens.weight", text.vocab_size, hidden));
@@ -77,7 +78,7 @@ void TextModel::for_each_linear(const std::function<void(const nn::Linear&)>& f)
 }
 
 std::unique_ptr<nn::KeyValuePool> TextModel::make_pool(std::size_t pages) const {
-  return std::make_unique<nn::KeyValuePool>(heads_, layers_.size(), pages, lm_head_.weight.precision());
+  return std::make_unique<nn::KeyValuePool>(heads_, layers_.size(), pages, key_value_type_);
 }
 
 Cache TextModel::make_cache(std::size_t capacity) const {

@@ -26,9 +26,9 @@ struct Cache {
 /// Llama decoder. Source: Touvron et al. 2023; transformers' LlamaModel.
 class TextModel {
  public:
-  /// `bf16_rope_frequencies`: see nn::RotaryEmbedding.
+  /// `bf16_rope_frequencies`: see nn::RotaryEmbedding. `key_values`: what caches and pools are made of.
   static Result<TextModel> load(const nn::WeightLoader& weights, const Config& config,
-                                bool bf16_rope_frequencies);
+                                bool bf16_rope_frequencies, nn::KeyValueType key_values);
 
   /// Token embeddings [vocab_size, hidden_size].
   [[nodiscard]] const nn::Embedding& embedding() const { return embed_tokens_; }
@@ -36,6 +36,7 @@ class TextModel {
   /// Calls f with every layer that multiplies, the head last.
   void for_each_linear(const std::function<void(const nn::Linear&)>& f) const;
 
+  [[nodiscard]] nn::KeyValueType key_value_type() const { return key_value_type_; }
   /// Pages for the keys and values of any number of sequences.
   [[nodiscard]] std::unique_ptr<nn::KeyValuePool> make_pool(std::size_t pages) const;
   [[nodiscard]] Cache make_cache(std::size_t capacity) const;
@@ -64,6 +65,7 @@ class TextModel {
 
   TextConfig config_;
   nn::AttentionShape heads_;
+  nn::KeyValueType key_value_type_ = nn::KeyValueType::kBF16;
   nn::Embedding embed_tokens_;
   std::vector<Layer> layers_;
   nn::RmsNorm norm_;
