@@ -243,9 +243,7 @@ def _paint_base(renderer: Renderer, plan: Plan, layout: Layout, zones: dict, siz
             continue
         small = zone != "header"
         if rng.random() < (0.3 if not layout.full_art else 1.0 if small else 0.9):
-            pale = rng.random() < 0.6
-            colour = art.mix(plan.ink.light, (255, 255, 255), rng.uniform(0.2, 0.9)) if pale else art.mix(plan.ink.dark, (0, 0, 0), rng.uniform(0, 0.6))
-            art.blend_rect(canvas, (zx0, zy0, zx1, zy1), colour, rng.uniform(0.78 if small else 0.6, 1.0))
+            art.blend_rect(canvas, (zx0, zy0, zx1, zy1), plan.ink.panel(), rng.uniform(0.78 if small else 0.6, 1.0))
     if border:
         for box in ((0, 0, w, border), (0, h - border, w, h), (0, 0, border, h), (w - border, 0, w, h)):
             art.fill_rect(canvas, box, edge)

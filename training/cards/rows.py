@@ -66,6 +66,12 @@ class Ink:
         """The type's colour, moved towards a text colour."""
         return art.mix(self.main, ink, 0.35)
 
+    def panel(self) -> art.Colour:
+        """A pale or a dark ground for text."""
+        if self._rng.random() < 0.6:
+            return art.mix(self.light, (255, 255, 255), self._rng.uniform(0.2, 0.9))
+        return art.mix(self.dark, (0, 0, 0), self._rng.uniform(0, 0.6))
+
     @staticmethod
     def stamp(canvas: np.ndarray, mask: np.ndarray, x: float, y: float, colour: art.Colour) -> None:
         """Blends a colour through a mask whose corner stands at (x, y)."""

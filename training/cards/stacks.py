@@ -37,12 +37,7 @@ def paint_ground(plan: Plan, box: tuple[int, int, int, int], over_art: bool) -> 
     rng = plan.rng
     if not over_art and rng.random() < 0.4:
         return
-    pale = rng.random() < 0.5
-    if pale:
-        colour = art.mix(plan.ink.light, (255, 255, 255), rng.uniform(0.1, 0.9))
-    else:
-        colour = art.mix(plan.ink.dark, (0, 0, 0), rng.uniform(0, 0.7))
-    art.blend_rect(plan.canvas, box, colour, rng.uniform(0.8, 1.0))
+    art.blend_rect(plan.canvas, box, plan.ink.panel(), rng.uniform(0.8, 1.0))
 
 
 def _label_piece(plan: Plan, name: str, cap: float) -> Piece:
