@@ -86,6 +86,18 @@ class AttentionKernelTest : public KernelsTest {
     return out;
   }
 
+  static void is_softmax(const PackedCache& cache, const std::vector<BFloat16>& q, std::size_t ldq,
+                         const std::vector<std::uint32_t>& visible, float scale,
+                         const std::vector<float>& out) {
+    for (std::size_t i = 0; i < visible.size(); ++i) {
+      const std::vector<double> sums = expected(cache, &q[i * ldq], visible[i], scale);
+      for (std::size_t d = 0; d < cache.head_dim; ++d) {
+        // Weights are rounded to bfloat16: 2^-9 of each.
+        ASSERT_NEAR(out[i * cache.head_dim + d], sums[d], 8e-3);
+      }
+    }
+  }
+
   std::vector<float> run(const PackedCache& cache, const std::vector<BFloat16>& q, std::size_t ldq,
                          const std::vector<std::uint32_t>& visible, float scale,
                          const Kernels& kernels = *GetParam()) {
@@ -154,14 +166,8 @@ TEST_P(AttentionKernelTest, EqualsSoftmaxInDoublePrecision) {
         for (auto& count : visible) count = static_cast<std::uint32_t>(random_size(1, positions));
         const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
         const auto out = run(cache, q, ldq, visible, scale);
-        for (std::size_t i = 0; i < rows; ++i) {
-          const std::vector<double> sums = expected(cache, &q[i * ldq], visible[i], scale);
-          for (std::size_t d = 0; d < head_dim; ++d) {
-            // Weights are rounded to bfloat16: 2^-9 of each.
-            ASSERT_NEAR(out[i * head_dim + d], sums[d], 8e-3)
-                << rows << " x " << positions << " x " << head_dim;
-          }
-        }
+        ASSERT_NO_FATAL_FAILURE(is_softmax(cache, q, ldq, visible, scale, out))
+            << rows << " x " << positions << " x " << head_dim;
       }
     }
   }
@@ -180,13 +186,8 @@ TEST_P(AttentionKernelTest, WholeNumbersWithScalesEqualSoftmaxInDoublePrecisionA
         for (auto& count : visible) count = static_cast<std::uint32_t>(random_size(1, positions));
         const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
         const auto out = run(cache, q, ldq, visible, scale);
-        for (std::size_t i = 0; i < rows; ++i) {
-          const std::vector<double> sums = expected(cache, &q[i * ldq], visible[i], scale);
-          for (std::size_t d = 0; d < head_dim; ++d) {
-            ASSERT_NEAR(out[i * head_dim + d], sums[d], 8e-3)
-                << rows << " x " << positions << " x " << head_dim;
-          }
-        }
+        ASSERT_NO_FATAL_FAILURE(is_softmax(cache, q, ldq, visible, scale, out))
+            << rows << " x " << positions << " x " << head_dim;
         const auto portable = run(cache, q, ldq, visible, scale, *supported_kernels().front());
         for (std::size_t i = 0; i < out.size(); ++i) ASSERT_NEAR(out[i], portable[i], 8e-3);
       }
