@@ -205,9 +205,14 @@ def _word(plan: Plan, text: str, face: Face, cap: float, gap: float = 0.0) -> Pi
 
 
 def _widen(rng: Random, style: Style) -> None:
-    """Training's wider variety of one piece of text: weight, spacing, digits, outline, shadow."""
+    """Training's wider variety of one piece of text: weight, proportions, spacing, digits, outline, shadow."""
     if rng.random() < 0.18:
         style.weight = rng.choice((0.015, 0.03, 0.045))
+    if rng.random() < 0.3:
+        style.x_height = rng.uniform(0.8, 1.22)
+    if rng.random() < 0.25:
+        style.upright, style.level = rng.uniform(-0.02, 0.06), rng.uniform(-0.015, 0.04)
+    style.flat_three = rng.random() < 0.15
     if rng.random() < 0.2:
         style.tracking = rng.uniform(-0.035, 0.2) if rng.random() < 0.5 else rng.uniform(-0.03, 0.1)
     if rng.random() < 0.06:

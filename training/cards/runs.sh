@@ -5,7 +5,7 @@
 # the set-up took, then every model is evaluated. WORK/pack/latest has the newest weights in files under 15 MB:
 # m.tgz.NN and small.tgz.NN (cat NAME.tgz.* | tar xz), logs.tgz with every log and summary, pizza.tgz.
 # WORK/done appears at the end. Started again in the same WORK, every job goes on from its last weights.
-# JOBS chooses among "m s control pruned-10 pruned-25 pruned-50" (all but m on GPU LAST_GPU, 3; M_GPUS, "0 1 2", are m's);
+# JOBS chooses among "m s control pruned-10 pruned-25 pruned-50": m on the GPUs M_GPUS, "0 1 2", s on S_GPUS, and all else, on LAST_GPU, 3;
 # PIZZA is a command that runs on that GPU beside them and leaves its results in $PIZZA_OUT. DRY=1: tiny jobs for a machine without a GPU.
 set -uo pipefail
 work=$1 fonts_tar=$2 pruned=$3 seconds=$4
@@ -13,6 +13,7 @@ here="$(cd "$(dirname "$0")" && pwd)"
 models=${MODELS:-$here/../../models}
 python=${PYTHON:-python3}
 m_gpus=${M_GPUS:-0 1 2} last_gpu=${LAST_GPU:-3}
+s_gpus=${S_GPUS:-$last_gpu}
 export PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=2 NCCL_NVLS_ENABLE=0 TORCHINDUCTOR_COMPILE_THREADS=8
 export NCCL_SOCKET_IFNAME=lo GLOO_SOCKET_IFNAME=lo
 mkdir -p "$work/logs" "$work/pack" "$work/pizza"
@@ -54,7 +55,7 @@ several() { # JOB "GPUS" START ARGUMENTS: one model, a process on each of the GP
   read -ra gpus <<<"$2"
   start=$(newest "$job" "$3")
   shift 3
-  export WORLD_SIZE=${#gpus[@]} MASTER_ADDR=127.0.0.1 MASTER_PORT=$((20000 + RANDOM % 10000))
+  export WORLD_SIZE=${#gpus[@]} MASTER_ADDR=127.0.0.1 MASTER_PORT=$((20000 + BASHPID % 10000))
   for ((rank = 1; rank < WORLD_SIZE; ++rank)); do
     RANK=$rank TORCHINDUCTOR_CACHE_DIR="$work/cache/$job-$rank" CUDA_VISIBLE_DEVICES=${gpus[$rank]} "$python" "$here/train.py" \
       --end-at "$end_at" --seconds "$seconds" --fonts "$fonts" --out "$work/$job-rank$rank" --resume "$start" "$@" "${dry[@]}" \
@@ -85,21 +86,26 @@ again() { # JOB COMMAND…: the command, and once more where it died with time l
   echo "$job died with status $?, $(left) s left" | tee -a "$work/logs/driver.log"
   [ "$(left)" -gt 120 ] && "$@"
 }
+trained() { # JOB "GPUS" START RATE ARGUMENTS: a reader on one GPU or several, which get a higher rate; should they die, on the first
+  local job=$1 start=$3 rate=$4 gpus
+  read -ra gpus <<<"$2"
+  shift 4
+  set -- --batch 256 "${camera[@]}" --camera-from -0.1 --turned-to 0.32 "${both[@]}" "$@"
+  if [ ${#gpus[@]} = 1 ]; then
+    again "$job" one "$job" "${gpus[0]}" "$start" "$@" --rate "$rate"
+    return
+  fi
+  several "$job" "${gpus[*]}" "$start" "$@" --pool 12288 --rate "$("$python" -c "print($rate * ${#gpus[@]} ** 0.28)")" && return
+  echo "$job died on several GPUs, $(left) s left: on one" | tee -a "$work/logs/driver.log"
+  [ "$(left)" -gt 120 ] && one "$job" "${gpus[0]}" "$start" "$@" --rate "$rate"
+}
 job() { # the job's recipe
   case $1 in
     m)
-      local recipe=(--seed 14 --warmup 100 --decay-share 1 --aux 0.2 --camera-from -0.1 --turned-from 0.36 --turned-to 0.32 "${both[@]}")
-      if [[ "$m_gpus" != *" "* ]]; then
-        again m one m "$m_gpus" "$models/card-reader-m" --batch 256 "${camera[@]}" "${recipe[@]}" --rate 1.1e-3
-        return
-      fi
-      several m "$m_gpus" "$models/card-reader-m" --batch 256 "${camera[@]}" --pool 12288 "${recipe[@]}" --rate 1.5e-3 && return
-      echo "m died on several GPUs, $(left) s left: on one" | tee -a "$work/logs/driver.log"
-      [ "$(left)" -gt 120 ] && one m 0 "$models/card-reader-m" --batch 256 "${camera[@]}" --workers 20 "${recipe[@]}" --rate 1e-3
+      trained m "$m_gpus" "$models/card-reader-m" 1.1e-3 --seed 16 --warmup 100 --decay-share 1 --aux 0.2 --turned-from 0.36
       ;;
     s)
-      again s one s "$last_gpu" "$models/card-reader-s" --batch 256 "${camera[@]}" --seed 15 --rate 1.7e-3 --decay-share 0.85 \
-        --aux 0.25 --camera-from -0.1 --turned-from 0.4 --turned-to 0.32 --profile "${both[@]}"
+      trained s "$s_gpus" "$models/card-reader-s" 1.7e-3 --seed 17 --decay-share 0.9 --aux 0.25 --turned-from 0.38 --profile
       ;;
     control | pruned-*) # the same recipe for all four; the cards are the same in distribution
       local start="$pruned/$1"

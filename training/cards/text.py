@@ -28,8 +28,13 @@ class Style:
     old_digits: bool = False  # digits of small letters' heights and depths
     jitter: float = 0.0  # how far letters stand off the baseline, in em
     shadow: float = 0.0  # how far a shadow falls, in em
+    x_height: float = 1.0  # of the small letters, times the face's own; the capitals' waists move with it
+    upright: float = 0.0  # added to the upright strokes, in em; less than 0: taken away
+    level: float = 0.0  # the same for the level strokes
+    flat_three: bool = False  # a 3 with the upper half of a Z
 
 
+FLAT_THREE = "\u01b7"  # stands for that 3 among a face's glyphs
 OLD_SMALL, OLD_LOW = frozenset("012"), frozenset("34579")
 OLD_SIZE, OLD_DROP = 0.72, 0.2  # of the digits that are small, and how deep the low ones hang (em)
 
@@ -67,6 +72,7 @@ class Face:
         self._advances: dict[str, float] = {}
         self._glyphs: dict[tuple[str, int, int], Glyph] = {}
         self.cap_per_em = max(-self._font(88).getbbox("H", anchor="ls")[1] / 88, 0.3)
+        self.x_per_em = min(max(-self._font(88).getbbox("x", anchor="ls")[1] / 88, 0.2), self.cap_per_em)
 
     def _font(self, size: int) -> ImageFont.FreeTypeFont:
         if size not in self._fonts:
@@ -85,7 +91,9 @@ class Face:
     def glyph(self, char: str, size: int, stroke: int) -> Glyph:
         """A character drawn at a size (pixels per em), thickened by stroke pixels."""
         key = (char, size, stroke)
-        if key not in self._glyphs:
+        if key not in self._glyphs and char == FLAT_THREE:
+            self._glyphs[key] = _flat_three(self.glyph("3", size, stroke), self.glyph("Z", size, stroke))
+        elif key not in self._glyphs:
             font = self._font(size)
             left, top, right, bottom = font.getbbox(char, anchor="ls", stroke_width=stroke)
             image = Image.new("L", (max(1, right - left), max(1, bottom - top)))
@@ -98,6 +106,32 @@ class Face:
         """Width in pixels of a text in a style."""
         ems = sum(self.advances(text)) + style.tracking * len(text)
         return ems * style.cap / self.cap_per_em * style.stretch
+
+
+def _flat_three(three: Glyph, z: Glyph) -> Glyph:
+    """A 3 whose upper half is a Z's, as some faces have it: there it is told from a 5 by its slanting stroke alone."""
+    h, w = three.mask.shape
+    upper = np.asarray(Image.fromarray(z.mask).resize((w, h), Image.Resampling.BILINEAR))
+    cut = round(0.47 * h)
+    return Glyph(np.concatenate([upper[:cut], three.mask[cut:]]), three.left, three.top)
+
+
+def _thickened(mask: np.ndarray, pixels: int, axis: int) -> np.ndarray:
+    """Strokes thicker by some pixels along an axis, or thinner where it is below 0; hairlines stay, paler."""
+    pick = np.maximum if pixels > 0 else np.minimum
+    result = mask
+    for _ in range(abs(pixels)):
+        result = pick(result, np.roll(result, 1, axis))
+    return np.maximum(result, mask >> 1) if pixels < 0 else result
+
+
+def _proportioned(mask: np.ndarray, face: Face, style: Style, size: int, up: int) -> np.ndarray:
+    """The line with small letters of another height: rows between the baseline, the x-height and the capitals' move."""
+    old, top = face.x_per_em * size, face.cap_per_em * size
+    new = min(max(old * style.x_height, 0.45 * top), 0.9 * top)
+    above = up - np.arange(len(mask), dtype=np.float32)
+    source = np.interp(above, [-0.4 * size, 0, new, top, 1.1 * size], [-0.4 * size, 0, old, top, 1.1 * size])
+    return mask[np.clip(np.rint(up - source), 0, len(mask) - 1).astype(int)]
 
 
 def set_line(face: Face, text: str, style: Style) -> Line:
@@ -141,16 +175,21 @@ def _reduced(
     large = np.zeros(shape, np.uint8)
     for at, (char, pen) in enumerate(zip(text, pens)):
         drop, drawn = 0, size
+        shape_of = FLAT_THREE if char == "3" and style.flat_three else char
         if style.old_digits and char in OLD_SMALL:
             drawn = round(OLD_SIZE * size)
         elif style.old_digits and char in OLD_LOW:
             drop = round(OLD_DROP * size)
         if style.jitter:  # a pattern that comes back, so that outline and letter agree
             drop += round(style.jitter * size * ((at * 37 + ord(char) * 11) % 17 - 8) / 8)
-        glyph = face.glyph(char, drawn, stroke)
+        glyph = face.glyph(shape_of, drawn, stroke)
         x, y = max(0, pen + pad + glyph.left), max(0, up + glyph.top + drop)
         part = large[y : y + glyph.mask.shape[0], x : x + glyph.mask.shape[1]]
         np.maximum(part, glyph.mask[: part.shape[0], : part.shape[1]], out=part)
+    if style.x_height != 1 and face.x_per_em < 0.9 * face.cap_per_em:
+        large = _proportioned(large, face, style, size, up)
+    for thicker, axis in ((style.level, 0), (style.upright, 1)):
+        large = _thickened(large, round(thicker * size), axis)
     image = Image.fromarray(large)
     if style.shear:
         matrix = (1, style.shear, -style.shear * up, 0, 1, 0)

@@ -64,7 +64,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--halfway", type=int, default=256, help="cards of each folder to read half-way; 0: none")
     parser.add_argument("--keep-every", type=float, default=120, help="seconds between two savings")
     parser.add_argument("--max-steps", type=int, default=10**9)
-    parser.add_argument("--profile", action="store_true", help="print what steps 60 to 63 spend their time on")
+    parser.add_argument("--profile", action="store_true", help="print what steps 60 to 63 and 70 to 170 spend their time on")
     parser.add_argument("--no-compile", action="store_true")
     return parser.parse_args()
 
@@ -235,6 +235,40 @@ def profile_of(device: torch.device) -> torch.profiler.profile:
     return profiler
 
 
+class Clock:
+    """Where steps FIRST to LAST spend their time: the host's and the device's, for augmentation and for the rest."""
+
+    FIRST, LAST = 70, 170
+
+    def __init__(self, device: torch.device) -> None:
+        self.cuda = device.type == "cuda"
+        self.host: list[float] = []
+        self.events: list[torch.cuda.Event] = []
+
+    def note(self, step: int) -> None:
+        """Called before a step, between its augmentation and its update, and after it."""
+        if not self.FIRST <= step < self.LAST:
+            return
+        self.host.append(time.perf_counter())
+        if self.cuda:
+            self.events.append(torch.cuda.Event(enable_timing=True))
+            self.events[-1].record()
+
+    def show(self, step: int) -> None:
+        """Prints the averages once the last step is done."""
+        if step != self.LAST:
+            return
+        steps = len(self.host) // 3
+        for name, at in (("augmentation", 0), ("update", 1)):
+            host = sum(self.host[3 * i + at + 1] - self.host[3 * i + at] for i in range(steps)) / steps
+            line = f"{name}: the host started it in {1e3 * host:.1f} ms"
+            if self.cuda:
+                torch.cuda.synchronize()
+                device = sum(self.events[3 * i + at].elapsed_time(self.events[3 * i + at + 1]) for i in range(steps))
+                line += f", the GPU ended it {device / steps:.1f} ms after what was before it"
+            print(line, flush=True)
+
+
 def digest(trainer: Trainer) -> str:
     """The sums of the weights and of their sizes, to compare ranks."""
     with torch.no_grad():
@@ -285,19 +319,26 @@ def main() -> None:
 
     started, step, saved, halfway = time.time(), 0, time.time(), False
     seconds_given = max(1.0, min(args.seconds, args.until - (started - began), args.end_at - started))
-    profiler = profile_of(device) if args.profile else None
+    profiler, clock = (profile_of(device), Clock(device)) if args.profile else (None, None)
     while (share := ranks.share(step, (time.time() - started) / seconds_given)) < 1 and step < args.max_steps:
+        if clock:
+            clock.note(step)
         rows = pool.sample(args.batch, augmenter.generator)
         strength = min(1.0, max(0.0, (share - args.camera_from) / 0.1))
         turned = args.turned_from + (args.turned_to - args.turned_from) * min(1.0, share / 0.6)
         pixels, chars = augmenter.batch(pool.pictures[rows], pool.chars[rows], strength, args.groups, turned)
         targets = character_targets(chars, trainer.config.grid, trainer.head.slots, CLASS_COUNT)
+        if clock:
+            clock.note(step)
         rate = rate_at(args, step, share)
         apart = trainer.new_head and step < args.warmup
         text, aux, exact = trainer.step(pixels, pool.answers[rows], targets, rate, apart, args.aux * (1 - 0.9 * share))
-        if profiler:
+        if clock:
+            clock.note(step)
             profiler.step()
         step += 1
+        if clock:
+            clock.show(step)
         if step % RESYNC == 0:
             ranks.same(trainer.parameters)
         if ranks.first and (step % 100 == 0 or step == args.max_steps):
