@@ -4,8 +4,8 @@
 // concurrency  different pictures from eight clients beside one client, on the embedded reader
 // overhead     one client over HTTP beside the program without HTTP, on the embedded reader
 // large        on a checkpoint in the shape of SmolVLM-500M with random weights, int8: the stall of a stream by
-//              another's picture, and eight different pictures side by side, FOVEA_LOAD_ROUNDS (4) times: a round
-//              takes several minutes on two cores
+//              another's picture, and eight different pictures side by side, 64 tokens of answer each,
+//              FOVEA_LOAD_ROUNDS (4) times: a round takes some minutes on two cores
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -19,12 +19,12 @@ const config = 'server.log_level = "error"\n';
 const largeRounds = Number(process.env.FOVEA_LOAD_ROUNDS ?? 4);
 
 /** Closed loop: `clients` ask for the pictures one by one, in all; the answers, and the seconds it took. */
-async function closedLoop(client, pictures, clients, query) {
+async function closedLoop(pictures, clients, ask) {
   const answers = [];
   let next = 0;
   const begin = process.hrtime.bigint();
   await Promise.all(Array.from({ length: clients }, async () => {
-    while (next < pictures.length) answers.push(await client.recognize(pictures[next++], query));
+    while (next < pictures.length) answers.push(await ask(pictures[next++]));
   }));
   return { answers, seconds: Number(process.hrtime.bigint() - begin) / 1e9 };
 }
@@ -60,7 +60,7 @@ async function repeated() {
       const cpu = server.cpu();
       const begin = Date.now();
       const answers = rate ? await openLoop(client, picture, rate, 10)
-        : (await closedLoop(client, Array(2000).fill(picture), 1)).answers;
+        : (await closedLoop(Array(2000).fill(picture), 1, (upload) => client.recognize(upload))).answers;
       const load = (server.cpu() - cpu) / ((Date.now() - begin) / 1000);
       const ms = answers.map((answer) => answer.ms);
       const inside = answers.map((answer) => answer.json?.timings?.total_ms ?? NaN);
@@ -76,26 +76,26 @@ async function repeated() {
   await server.end();
 }
 
-/** Rounds of the same number of fresh pictures by one client and by eight, in turns. */
-async function compareConcurrency(server, pictures, each, rounds) {
-  const client = new Client(server.port);
+/** Rounds of the same number of fresh pictures by one client and by eight, in turns; pictures a second. */
+async function compareConcurrency(pictures, each, rounds, ask) {
   const figures = { 1: [], 8: [] };
-  await closedLoop(client, pictures.splice(0, 1), 1, '?cache=off');
+  await closedLoop(pictures.splice(0, 1), 1, ask);
   for (let round = 0; round < rounds; ++round) {
     for (const clients of round % 2 ? [8, 1] : [1, 8]) {
-      const { answers, seconds } = await closedLoop(client, pictures.splice(0, each), clients, '?cache=off');
-      const failed = count(answers).failed;
-      if (failed) console.error(`${failed} of ${answers.length} failed: ${answers.find((a) => a.status !== 200).text}`);
+      const { answers, seconds } = await closedLoop(pictures.splice(0, each), clients, ask);
+      const failed = answers.find((answer) => answer.status !== 200);
+      if (failed) throw new Error(`a picture was not answered: ${failed.text ?? failed.error}`);
       figures[clients].push(answers.length / seconds);
     }
   }
-  client.close();
   return figures;
 }
 
 async function concurrency() {
   const server = await new Fovea({ folder: temporaryFolder(), config, model }).start();
-  const figures = await compareConcurrency(server, cards(['clean', 'other']), 24, 6);
+  const client = new Client(server.port);
+  const figures = await compareConcurrency(cards(['clean', 'other']), 24, 6, (picture) => client.recognize(picture, '?cache=off'));
+  client.close();
   await server.end();
   const ratio = figures[8].map((value, i) => value / figures[1][i]);
   console.log(`\nDifferent pictures, ${model}: pictures a second, medians of ${ratio.length} rounds of 24\n`);
@@ -129,7 +129,7 @@ async function overhead() {
     // A server that has seen the pictures would not encode them again: each round has one of its own.
     const other = await new Fovea({ folder: temporaryFolder(), config, model }).start();
     const fresh = new Client(other.port);
-    const { answers } = await closedLoop(fresh, pictures, 1, '?cache=off');
+    const { answers } = await closedLoop(pictures, 1, (picture) => fresh.recognize(picture, '?cache=off'));
     http.push(median(answers.map((answer) => answer.ms)));
     fresh.close();
     await other.end();
@@ -174,9 +174,10 @@ async function large() {
   }
   console.log('\nA stream while others send pictures, shape of SmolVLM-500M, int8: milliseconds between tokens\n');
   table(['other clients', 'tokens', 'p50', 'p95', 'p99', 'longest'], rows);
-  const figures = await compareConcurrency(server, cards(['camera']), 8, largeRounds);
+  const figures = await compareConcurrency(cards(['camera']), 8, largeRounds,
+    (picture) => client.chat({ picture, text: 'What is printed on this card?', tokens: 64 }));
   const ratio = figures[8].map((value, i) => value / figures[1][i]);
-  console.log('\nDifferent pictures, shape of SmolVLM-500M, int8: pictures a second, rounds of 8\n');
+  console.log('\nDifferent pictures, 64 tokens each, shape of SmolVLM-500M, int8: pictures a second, rounds of 8\n');
   table(['one client', 'eight clients', 'ratio, median', 'lowest', 'highest'],
     [[median(figures[1]), median(figures[8]), median(ratio), Math.min(...ratio), Math.max(...ratio)]]);
   client.close();

@@ -33,12 +33,12 @@ class Muon:
         self.groups = [(ps, torch.zeros(len(ps), *shape, device=ps[0].device)) for shape, ps in shapes.items()]
 
     @torch.no_grad()
-    def step(self, rate: float) -> None:
-        """One update with a learning rate."""
+    def step(self, rate: float | Tensor) -> None:
+        """One update with a learning rate: a number, or a tensor of one element on the parameters' device."""
         for parameters, buffer in self.groups:
             grads = torch.stack([p.grad for p in parameters])
             buffer.mul_(self.momentum).add_(grads)
             update = orthogonalise(grads + self.momentum * buffer).float()
-            scale = 0.2 * max(buffer.shape[1:]) ** 0.5
+            update.mul_(-0.2 * max(buffer.shape[1:]) ** 0.5 * rate)
             torch._foreach_mul_(parameters, 1 - rate * self.decay)
-            torch._foreach_add_(parameters, list(update.unbind()), alpha=-rate * scale)
+            torch._foreach_add_(parameters, list(update.unbind()))

@@ -51,15 +51,21 @@ class Ranks:
                     for tensor, values in zip(part, flat.split([t.numel() for t in part])):
                         tensor.copy_(values.view_as(tensor))
 
-    def average_gradients(self, parameters: list[Tensor]) -> None:
-        """Replaces every gradient by its mean over the ranks."""
-        if self.count == 1:
-            return
-        flat = torch.cat([p.grad.reshape(-1) for p in parameters])
-        dist.all_reduce(flat)
-        flat /= self.count
-        for p, values in zip(parameters, flat.split([p.numel() for p in parameters])):
-            p.grad = values.view_as(p)
+    def gathered(self, parameters: list[Tensor]) -> Tensor | None:
+        """All gradients in one row; None with one process."""
+        return torch.cat([p.grad.reshape(-1) for p in parameters]) if self.count > 1 else None
+
+    def reduce(self, flat: Tensor | None) -> None:
+        """Sums gathered gradients over the ranks, in place."""
+        if flat is not None:
+            dist.all_reduce(flat)
+
+    def spread(self, flat: Tensor | None, parameters: list[Tensor]) -> None:
+        """Gives every parameter its part of a sum over the ranks, divided by their number."""
+        if flat is not None:
+            flat /= self.count
+            for p, values in zip(parameters, flat.split([p.numel() for p in parameters])):
+                p.grad = values.view_as(p)
 
     def share(self, step: int, mine: float) -> float:
         """How much of the time is gone, the same on every rank: what rank 0 read at most 8 steps ago."""

@@ -26,6 +26,8 @@ import export
 import fields
 import safetensors_io
 from augment import Augmenter, character_targets, normalised
+from clock import Clock
+from graphs import RecordedUpdate
 from model import MEDIUM, CardReader, CharacterHead, Config
 from muon import Muon
 from pool import CardPool, Workers
@@ -64,7 +66,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--halfway", type=int, default=256, help="cards of each folder to read half-way; 0: none")
     parser.add_argument("--keep-every", type=float, default=120, help="seconds between two savings")
     parser.add_argument("--max-steps", type=int, default=10**9)
-    parser.add_argument("--profile", action="store_true", help="print what steps 60 to 63 and 70 to 170 spend their time on")
+    parser.add_argument("--clock", action="store_true", help="print what steps 70 to 170 cost the host and the GPU")
+    parser.add_argument("--no-record", action="store_true", help="start every update's kernels one by one on a GPU too")
     parser.add_argument("--no-compile", action="store_true")
     return parser.parse_args()
 
@@ -96,7 +99,7 @@ class Trainer:
         decayed = [p for p in rest if p.ndim > 1]
         plain = [p for p in rest if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": args.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        fused = {"fused": True} if device.type == "cuda" else {}  # an argument that older versions lack
+        fused = {"fused": True, "capturable": True} if device.type == "cuda" else {}  # arguments that older versions lack
         self.adam = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.98), **fused)
         if self.kept:
             self.adam.load_state_dict(self.kept["adam"])
@@ -108,6 +111,8 @@ class Trainer:
         self.none_weight[CLASS_COUNT] = 0.1
         self.teacher = evaluate.load_model(args.teacher, device).requires_grad_(False) if args.teacher else None
         self.score, self.normalised = self._score, normalised
+        recorded = device.type == "cuda" and not args.no_record
+        self.recorded = RecordedUpdate(self.backward, self.optimise, self.parameters, ranks) if recorded else None
         if not args.no_compile:
             self.score, self.normalised = torch.compile(self._score), torch.compile(normalised)
             for reader in [self.reader] + ([self.teacher] if self.teacher else []):
@@ -154,7 +159,7 @@ class Trainer:
 
         apart: the character head learns alone, without moving the patches.
         """
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda", cache_enabled=False):
             inputs = self.normalised(pixels)
             logits, patches = self.reader(inputs, answers)
             characters = self.head(patches.detach() if apart else patches)
@@ -187,17 +192,32 @@ class Trainer:
         self, pixels: Tensor, answers: Tensor, targets: Tensor, rate: float, apart: bool, aux_weight: float
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One update; returns the losses and the share of answers right under teacher forcing."""
+        if self.recorded and not apart:
+            return self.recorded(pixels, answers, targets, aux_weight, rate)
+        losses = self.backward(pixels, answers, targets, aux_weight, apart)
+        flat = self.ranks.gathered(self.parameters)
+        self.ranks.reduce(flat)
+        self.ranks.spread(flat, self.parameters)
+        self.optimise(rate)
+        for p in self.parameters:
+            p.grad = None
+        return losses
+
+    def backward(
+        self, pixels: Tensor, answers: Tensor, targets: Tensor, aux_weight: float | Tensor, apart: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Fills the gradients; the losses and the share of answers right under teacher forcing."""
         text, aux, exact = self.loss(pixels, answers, targets, apart)
         (text + aux_weight * aux).backward()
-        self.ranks.average_gradients(self.parameters)
+        return text.detach(), aux.detach(), exact.detach()
+
+    def optimise(self, rate: float | Tensor) -> None:
+        """Moves the weights by their gradients."""
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         for group in self.adam.param_groups:
             group["lr"] = rate
         self.adam.step()
         self.muon.step(rate)
-        for p in self.parameters:
-            p.grad = None
-        return text.detach(), aux.detach(), exact.detach()
 
     def save(self, out: Path, step: int, record: dict) -> None:
         """Writes the exported model and a checkpoint that training resumes from."""
@@ -217,56 +237,6 @@ def rate_at(args: argparse.Namespace, step: int, share: float) -> float:
     warm = min(1.0, (step + 1) / args.warmup)
     fall = min(1.0, (1 - share) / args.decay_share)
     return args.rate * warm * max(fall, 0.0)
-
-
-def profile_of(device: torch.device) -> torch.profiler.profile:
-    """A running profiler that prints its tables after step 63."""
-
-    def show(profiler: torch.profiler.profile) -> None:
-        for key in ("self_cuda_time_total", "self_cpu_time_total"):
-            print(profiler.key_averages().table(sort_by=key, row_limit=28, max_name_column_width=70), flush=True)
-
-    kinds = [torch.profiler.ProfilerActivity.CPU]
-    if device.type == "cuda":
-        kinds.append(torch.profiler.ProfilerActivity.CUDA)
-    schedule = torch.profiler.schedule(wait=58, warmup=2, active=3, repeat=1)
-    profiler = torch.profiler.profile(activities=kinds, schedule=schedule, on_trace_ready=show)
-    profiler.start()
-    return profiler
-
-
-class Clock:
-    """Where steps FIRST to LAST spend their time: the host's and the device's, for augmentation and for the rest."""
-
-    FIRST, LAST = 70, 170
-
-    def __init__(self, device: torch.device) -> None:
-        self.cuda = device.type == "cuda"
-        self.host: list[float] = []
-        self.events: list[torch.cuda.Event] = []
-
-    def note(self, step: int) -> None:
-        """Called before a step, between its augmentation and its update, and after it."""
-        if not self.FIRST <= step < self.LAST:
-            return
-        self.host.append(time.perf_counter())
-        if self.cuda:
-            self.events.append(torch.cuda.Event(enable_timing=True))
-            self.events[-1].record()
-
-    def show(self, step: int) -> None:
-        """Prints the averages once the last step is done."""
-        if step != self.LAST:
-            return
-        steps = len(self.host) // 3
-        for name, at in (("augmentation", 0), ("update", 1)):
-            host = sum(self.host[3 * i + at + 1] - self.host[3 * i + at] for i in range(steps)) / steps
-            line = f"{name}: the host started it in {1e3 * host:.1f} ms"
-            if self.cuda:
-                torch.cuda.synchronize()
-                device = sum(self.events[3 * i + at].elapsed_time(self.events[3 * i + at + 1]) for i in range(steps))
-                line += f", the GPU ended it {device / steps:.1f} ms after what was before it"
-            print(line, flush=True)
 
 
 def digest(trainer: Trainer) -> str:
@@ -319,7 +289,7 @@ def main() -> None:
 
     started, step, saved, halfway = time.time(), 0, time.time(), False
     seconds_given = max(1.0, min(args.seconds, args.until - (started - began), args.end_at - started))
-    profiler, clock = (profile_of(device), Clock(device)) if args.profile else (None, None)
+    clock = Clock(device) if args.clock else None
     while (share := ranks.share(step, (time.time() - started) / seconds_given)) < 1 and step < args.max_steps:
         if clock:
             clock.note(step)
@@ -335,7 +305,6 @@ def main() -> None:
         text, aux, exact = trainer.step(pixels, pool.answers[rows], targets, rate, apart, args.aux * (1 - 0.9 * share))
         if clock:
             clock.note(step)
-            profiler.step()
         step += 1
         if clock:
             clock.show(step)

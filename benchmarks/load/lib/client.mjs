@@ -5,6 +5,13 @@ import path from 'node:path';
 
 import { root } from './server.mjs';
 
+/** The JSON of a chat about a picture. */
+function chatBody(picture, text, tokens, stream) {
+  const url = `data:image/webp;base64,${picture.toString('base64')}`;
+  const content = [{ type: 'image_url', image_url: { url } }, { type: 'text', text }];
+  return Buffer.from(JSON.stringify({ stream, max_tokens: tokens, temperature: 0, messages: [{ role: 'user', content }] }));
+}
+
 export class Client {
   constructor(port, connections = 64) {
     this.port = port;
@@ -39,11 +46,15 @@ export class Client {
   }
   async stats() { return (await this.request({ method: 'GET', path: '/stats' })).json; }
 
+  /** A chat about a picture, answered in one piece; the wait may be long. */
+  chat({ picture, text, tokens }) {
+    return this.request({ path: '/v1/chat/completions', body: chatBody(picture, text, tokens, false), timeout: 900_000,
+      headers: { 'Content-Type': 'application/json' } });
+  }
+
   /** A streamed chat about a picture; `onToken` is told when each event came. Resolves to the number of events. */
   stream({ picture, text, tokens, onToken = () => {} }) {
-    const body = Buffer.from(JSON.stringify({ stream: true, max_tokens: tokens, temperature: 0, messages: [{ role: 'user',
-      content: [{ type: 'image_url', image_url: { url: `data:image/webp;base64,${picture.toString('base64')}` } },
-        { type: 'text', text }] }] }));
+    const body = chatBody(picture, text, tokens, true);
     return new Promise((resolve, reject) => {
       let events = 0;
       const request = http.request({ host: '127.0.0.1', port: this.port, method: 'POST', path: '/v1/chat/completions',
