@@ -2,7 +2,8 @@
 //
 // repeated     the same upload of 100 KB and 1 MB, one after the other and at 1,000 a second
 // concurrency  different pictures from eight clients beside one client, on the embedded reader
-// overhead     one client over HTTP beside the program without HTTP, on the embedded reader
+// overhead     one client over HTTP beside the program without HTTP, on the embedded reader; and of the same answers what
+//              the client waited beyond decoding, encoding, prompt and tokens, in which the machine's neighbours cancel
 // large        on a checkpoint in the shape of SmolVLM-500M with random weights, int8: the stall of a stream by
 //              another's picture, and eight different pictures side by side, 64 tokens of answer each,
 //              FOVEA_LOAD_ROUNDS (4) times: a round takes some minutes on two cores
@@ -121,7 +122,7 @@ async function overhead() {
   const client = new Client(server.port);
   const pictures = cards(['clean']).slice(0, 100);
   dataFolder(path.join(folder, 'data'), 0, 100);
-  const bare = [], http = [];
+  const bare = [], http = [], beyond = [];
   for (let round = 0; round < 5; ++round) {
     const run = spawnSync(server.program, ['evaluate', '--task', 'trading-card', '--model', model, '--data',
       path.join(folder, 'data'), '--json'], { encoding: 'utf8', env: { ...process.env, XDG_STATE_HOME: path.join(folder, 'e') } });
@@ -131,6 +132,10 @@ async function overhead() {
     const fresh = new Client(other.port);
     const { answers } = await closedLoop(pictures, 1, (picture) => fresh.recognize(picture, '?cache=off'));
     http.push(median(answers.map((answer) => answer.ms)));
+    for (const { ms, json: { timings } } of answers) {
+      const engine = timings.image_ms + timings.vision_ms + timings.prefill_ms + timings.decode_ms;
+      beyond.push(100 * (ms / engine - 1));
+    }
     fresh.close();
     await other.end();
   }
@@ -140,6 +145,8 @@ async function overhead() {
   console.log(`\nOver HTTP and without, ${model}: 100 pictures one after the other, 5 rounds in turns, medians\n`);
   table(['fovea evaluate, p50 ms', 'over HTTP, p50 ms', 'more, %', 'lowest', 'highest'],
     [[median(bare), median(http), median(ratio), Math.min(...ratio), Math.max(...ratio)]]);
+  console.log(`\nOf the ${beyond.length} answers over HTTP: what the client waited beyond the engine's own times, in per cent of these\n`);
+  table(['p5', 'p50', 'p95'], [[0.05, 0.5, 0.95].map((share) => quantile(beyond, share))]);
 }
 
 async function large() {
