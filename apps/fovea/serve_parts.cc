@@ -24,6 +24,8 @@ reviews::Decider decider(const server::ReviewDesk::Decision& decision) {
   return {.who = decision.who, .supersede = decision.supersede};
 }
 
+}  // namespace
+
 Result<cache::TieredCacheOptions> cache_options(const config::Config::Cache& config) {
   cache::TieredCacheOptions options;
   options.memory.max_entries = config.memory_entries;
@@ -38,8 +40,6 @@ Result<cache::TieredCacheOptions> cache_options(const config::Config::Cache& con
   FOVEA_TRY(options.database, cache::parse_database(database));
   return options;
 }
-
-}  // namespace
 
 Result<nlohmann::ordered_json> QueueDesk::list(const std::string& state, std::size_t limit,
                                                std::int64_t after) {

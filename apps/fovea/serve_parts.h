@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "base/result.h"
+#include "cache/options.h"
 #include "config/config.h"
 #include "engine/scheduler.h"
 #include "metrics/metrics.h"
@@ -49,6 +50,9 @@ class QueueDesk final : public server::ReviewDesk {
  private:
   std::shared_ptr<reviews::ReviewQueue> queue_;
 };
+
+/// The tiers that keep answers, as a configuration has them. Errors: kUsage, without the passwords.
+Result<cache::TieredCacheOptions> cache_options(const config::Config::Cache& config);
 
 /// What a service behind the server is made of, as a configuration has it, but for the model. A catalogue or
 /// a review queue that cannot be opened is told and left out: answers matter more.

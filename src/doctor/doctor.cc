@@ -7,8 +7,10 @@
 #include <cstdlib>
 #include <iterator>
 #include <utility>
+#include <variant>
 
 #include "base/worker_team.h"
+#include "cache/maintenance.h"
 #include "doctor/limits.h"
 #include "kernels/kernels.h"
 #include "registry/locate.h"
@@ -60,6 +62,27 @@ void measure(const kernels::Kernels& kernels, std::size_t threads, Examination& 
   examination.findings.push_back({"reading memory", fmt::format("{:.1f} GB/s", peaks->read_gbps), ""});
 }
 
+/// Whether a service answers, asked over a connection of its own.
+template <class Place>
+Finding service(const std::string& name, const Place& place, std::chrono::milliseconds patience) {
+  const std::string where = cache::describe(place);
+  const Result<cache::Usage> usage = cache::count_tier(place, patience);
+  if (usage) return {name, fmt::format("reached: {}, {} answers", where, usage->entries), ""};
+  return {name, fmt::format("not reached: {}", where),
+          fmt::format("{}; fovea serve works without it and tries it again", usage.error().message)};
+}
+
+std::vector<Finding> services(const Services& wanted) {
+  std::vector<Finding> findings;
+  if (wanted.redis) findings.push_back(service("redis", *wanted.redis, wanted.patience));
+  if (!std::holds_alternative<std::monostate>(wanted.database)) {
+    findings.push_back(service("database", wanted.database, wanted.patience));
+  }
+  if (findings.empty())
+    findings.push_back({"services", "none: answers are not kept outside the process", ""});
+  return findings;
+}
+
 }  // namespace
 
 bool Examination::good() const {
@@ -78,8 +101,7 @@ Examination examine(const Options& options) {
   if (options.measure && active) measure(**active, options.threads, examination);
   append(examination.findings, limits(options.root));
   examination.findings.push_back(default_model(options.model));
-  examination.findings.push_back(
-      {"services", "none configured: answers are not kept outside the process", ""});
+  append(examination.findings, services(options.services));
   return examination;
 }
 

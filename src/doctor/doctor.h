@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cache/options.h"
 #include "kernels/peaks.h"
 
 namespace fovea::doctor {
@@ -20,10 +22,18 @@ struct Finding {
   [[nodiscard]] bool good() const { return advice.empty(); }
 };
 
+/// Where answers are kept outside the process.
+struct Services {
+  std::optional<cache::RedisOptions> redis;
+  cache::DatabaseOptions database;
+  std::chrono::milliseconds patience{2000};  ///< how long each may take to answer
+};
+
 struct Options {
-  std::string model;                 ///< looked for by name
-  bool measure = true;               ///< the machine's peaks; takes a second or two
-  std::size_t threads = 0;           ///< to measure with; 0: every processor
+  std::string model;        ///< looked for by name
+  bool measure = true;      ///< the machine's peaks; takes a second or two
+  std::size_t threads = 0;  ///< to measure with; 0: every processor
+  Services services;
   std::filesystem::path root = "/";  ///< what stands for the file system's root, for tests
 };
 
@@ -37,7 +47,7 @@ struct Examination {
 };
 
 /// Looks at what decides whether and how fast fovea works here: processor and kernels, speed, memory and
-/// limits, the default model, services. Nothing is changed.
+/// limits, the default model, and whether Redis and the database can be reached. Nothing is changed.
 Examination examine(const Options& options);
 
 nlohmann::ordered_json to_json(const Examination& examination);
