@@ -234,6 +234,8 @@ def _paint_base(renderer: Renderer, plan: Plan, layout: Layout, zones: dict, siz
             line = plan.ink.dark if rng.random() < 0.7 else edge
             art.fill_rect(canvas, (x0 - frame, y0 - frame, x1 + frame, y1 + frame), line)
         canvas[y0:y1, x0:x1] = renderer._scene(rng, (x1 - x0, y1 - y0), plan.content.kind)
+        if plan.wide and rng.random() < 0.5:
+            _draw_sky(plan, (x0, y0, x1, y1))
     for zone, (zx0, zy0, zx1, zy1) in zones.items():
         if zone in layout.stacks:
             paint_ground(plan, (zx0, zy0, zx1, zy1), layout.full_art)
@@ -247,6 +249,21 @@ def _paint_base(renderer: Renderer, plan: Plan, layout: Layout, zones: dict, siz
     if border:
         for box in ((0, 0, w, border), (0, h - border, w, h), (0, 0, border, h), (w - border, 0, w, h)):
             art.fill_rect(canvas, box, edge)
+
+
+def _draw_sky(plan: Plan, box: tuple[int, int, int, int]) -> None:
+    """Moons, stars and other plain shapes in a picture: no stamp, since nothing is written on them, and no rarity."""
+    x0, y0, x1, y1 = box
+    rng, pale = plan.rng, plan.rng.random() < 0.7
+    for _ in range(rng.randint(1, 3)):
+        side = round(min(rng.uniform(16, 150) * plan.scale, 0.5 * (x1 - x0), 0.5 * (y1 - y0)))
+        if side < 6:
+            return
+        shape = rng.choice(("circle", "circle", "circle", "star", "diamond", "crown", f"shape-{rng.randint(0, 2000)}"))
+        mask = (art.symbol(shape, side) * rng.uniform(0.35, 1.0)).astype(np.uint8)
+        tint = tuple(rng.randint(0, 255) for _ in range(3))
+        colour = art.mix((250, 248, 240) if pale else (24, 24, 30), tint, rng.uniform(0, 0.5))
+        plan.ink.stamp(plan.canvas, mask, rng.uniform(x0, x1 - side), rng.uniform(y0, y1 - side), colour)
 
 
 def _draw_body(plan: Plan, box: tuple[int, int, int, int]) -> None:
