@@ -48,7 +48,9 @@ std::vector<EmbeddingCache::Waiting> EmbeddingCache::take(std::size_t count) {
 }
 
 void EmbeddingCache::abandon(const Waiting& left) {
-  under_way_.erase(left.frame->key);
+  // Who asked for the frame after it was left waits for another encoding of it.
+  const auto slot = under_way_.find(left.frame->key);
+  if (slot != under_way_.end() && slot->second.lock() == left.embeddings) under_way_.erase(slot);
 }
 
 void EmbeddingCache::finish(const Waiting& done, std::vector<float> values) {

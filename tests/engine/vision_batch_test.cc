@@ -210,6 +210,29 @@ TEST_F(VisionBatchTest, AFrameThatWasLeftIsEncodedAnewForWhoAsksLater) {
   expect_as_alone(0, again);
 }
 
+TEST_F(VisionBatchTest, AFrameThatWasLeftBeforeItsTurnIsEncodedOnceForAllWhoAskLater) {
+  Generation first, left, second, third;
+  std::stop_source stop;
+  auto scheduler = make({.vision_batch = 1, .slice_ms = kOneStep});
+  scheduler->add(look(0, &first));
+  auto request = look(1, &left);
+  request.stop = stop.get_token();
+  scheduler->add(std::move(request));
+  scheduler->step();
+  stop.request_stop();
+  scheduler->step();
+  scheduler->add(look(1, &second));
+  while (scheduler->statistics().frames_encoded == 0) scheduler->step();
+  const std::size_t steps = scheduler->statistics().vision_steps;
+  while (scheduler->statistics().vision_steps == steps) scheduler->step();
+  scheduler->add(look(1, &third));
+  run(*scheduler);
+  EXPECT_EQ(scheduler->statistics().frames_encoded, 2U);
+  EXPECT_EQ(third.frames_encoded, 0U);
+  expect_as_alone(1, second);
+  expect_as_alone(1, third);
+}
+
 TEST_F(VisionBatchTest, AFrameThatAnotherWantsGoesOnWhenItsFirstRequesterLeaves) {
   const std::size_t one_frame = steps_of_one_frame();
   for (const bool in_the_same_step : {false, true}) {
