@@ -8,6 +8,7 @@
 #include <string>
 
 #include "engine/scheduler_fixture.h"
+#include "support/checkpoint_copy.h"
 
 // Many requests at once against each alone: batching must never change an answer, so token ids and
 // log-probabilities are compared bit for bit.
@@ -169,6 +170,21 @@ TEST_P(SchedulerTest, APromptLargerThanThePoolIsRefused) {
   ASSERT_TRUE(result.error.has_value());
   EXPECT_EQ(result.error->code, ErrorCode::kContextExceeded);
   EXPECT_TRUE(scheduler->idle());
+}
+
+TEST(SchedulerBudget, LeftOutHoldsOneLongestSequenceEvenWhereThatIsMoreThanTheUsual) {
+  constexpr std::size_t kContext = 500'000;  // more than 256 MiB of this model's keys and values
+  const test::CheckpointCopy copy;
+  copy.edit("config.json", [&](auto& json) { json["text_config"]["max_position_embeddings"] = kContext; });
+  const auto loaded = LoadedModel::open(copy.folder(), {.model = {}, .threads = 1}).value();
+  const auto make = [&](std::size_t bytes) {
+    return Scheduler(loaded->model(), loaded->tokenizer(), loaded->vocabulary(), loaded->compute(),
+                     {.max_sequences = 2, .key_value_bytes = bytes});
+  };
+  EXPECT_EQ(make(0).most_tokens(), kContext);
+  const Scheduler asked = make(std::size_t{256} << 20);
+  EXPECT_LT(asked.most_tokens(), kContext);
+  EXPECT_LE(asked.statistics().pages * asked.statistics().page_bytes, std::size_t{256} << 20);
 }
 
 TEST_P(SchedulerTest, ACancelledRequestEndsWithinAStepAndGivesItsPagesBack) {
