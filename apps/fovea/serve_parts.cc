@@ -96,7 +96,7 @@ Result<recognize::ServiceOptions> service_options(const config::Config& config,
   }
   options.engine.max_waiting = config.limits.queue_capacity;
   engine::SchedulerOptions& scheduler = options.engine.scheduler;
-  if (config.engine.kv_budget_mb != 0) scheduler.key_value_bytes = config.engine.kv_budget_mb << 20;
+  scheduler.key_value_bytes = config.engine.kv_budget_mb << 20;
   if (config.engine.max_batch != 0) scheduler.max_sequences = config.engine.max_batch;
   if (config.engine.vision_batch != 0) scheduler.vision_batch = config.engine.vision_batch;
   return options;

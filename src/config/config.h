@@ -82,7 +82,7 @@ struct Config {
   } cache;
 
   struct Engine {
-    std::size_t kv_budget_mb = 0;  ///< 0: a share of the memory there is
+    std::size_t kv_budget_mb = 0;  ///< 0: 256, or what one longest sequence takes if more
     std::size_t max_batch = 0;     ///< sequences that are decoded together; 0: the engine's own choice
     std::size_t vision_batch = 0;  ///< tiles that are encoded together; 0: the engine's own choice
     std::size_t threads = 0;       ///< 0: every processor

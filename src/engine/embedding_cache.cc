@@ -1,10 +1,13 @@
 #include "engine/embedding_cache.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace fovea::engine {
 
-std::shared_ptr<const Embeddings> EmbeddingCache::request(const std::shared_ptr<const Frame>& frame) {
+std::shared_ptr<const Embeddings> EmbeddingCache::request(const std::shared_ptr<const Frame>& frame,
+                                                          TimePoint due) {
   if (const auto found = ready_.find(frame->key); found != ready_.end()) {
     recent_.splice(recent_.begin(), recent_, found->second);
     ++reused_;
@@ -13,26 +16,41 @@ std::shared_ptr<const Embeddings> EmbeddingCache::request(const std::shared_ptr<
   auto& slot = under_way_[frame->key];
   if (auto embeddings = slot.lock()) {
     ++reused_;
+    const auto same = std::ranges::find(waiting_, embeddings, &Waiting::embeddings);
+    if (same != waiting_.end() && due < same->due) {
+      Waiting sooner = std::move(*same);
+      waiting_.erase(same);
+      sooner.due = due;
+      wait(std::move(sooner));
+    }
     return embeddings;
   }
   auto embeddings = std::make_shared<Embeddings>();
   slot = embeddings;
-  waiting_.push_back({frame, embeddings});
+  wait({frame, embeddings, due});
   return embeddings;
 }
 
+void EmbeddingCache::wait(Waiting frame) {
+  waiting_.insert(std::ranges::upper_bound(waiting_, frame.due, {}, &Waiting::due), std::move(frame));
+}
+
 std::vector<EmbeddingCache::Waiting> EmbeddingCache::take(std::size_t count) {
-  std::vector<Waiting> taken;
-  while (taken.size() < count && !waiting_.empty()) {
-    Waiting next = std::move(waiting_.front());
-    waiting_.pop_front();
-    if (next.embeddings.use_count() == 1) {
-      under_way_.erase(next.frame->key);
-      continue;
-    }
-    taken.push_back(std::move(next));
-  }
+  std::erase_if(waiting_, [&](const Waiting& waiting) {
+    if (waiting.wanted()) return false;
+    abandon(waiting);
+    return true;
+  });
+  const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(std::min(count, waiting_.size()));
+  std::vector<Waiting> taken(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
+  waiting_.erase(waiting_.begin(), end);
   return taken;
+}
+
+void EmbeddingCache::abandon(const Waiting& left) {
+  // Who asked for the frame after it was left waits for another encoding of it.
+  const auto slot = under_way_.find(left.frame->key);
+  if (slot != under_way_.end() && slot->second.lock() == left.embeddings) under_way_.erase(slot);
 }
 
 void EmbeddingCache::finish(const Waiting& done, std::vector<float> values) {

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
-#include <deque>
 #include <list>
 #include <map>
 #include <memory>
@@ -25,18 +25,26 @@ class EmbeddingCache {
  public:
   explicit EmbeddingCache(std::size_t max_bytes) : max_bytes_(max_bytes) {}
 
-  /// The embeddings of a frame: ready, under way, or from now on waiting for the tower.
-  std::shared_ptr<const Embeddings> request(const std::shared_ptr<const Frame>& frame);
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  /// The embeddings of a frame: ready, under way, or from now on waiting for the tower, where the frames with
+  /// the earliest `due` go first.
+  std::shared_ptr<const Embeddings> request(const std::shared_ptr<const Frame>& frame, TimePoint due = {});
 
   struct Waiting {
     std::shared_ptr<const Frame> frame;
     std::shared_ptr<Embeddings> embeddings;
+    TimePoint due;
+    /// Somebody waits for them still.
+    [[nodiscard]] bool wanted() const { return embeddings.use_count() > 1; }
   };
-  /// The next frames for the tower, at most `count`, in the order they were asked for. Frames that nobody
-  /// waits for any more are dropped.
+  /// The next frames for the tower, at most `count`: the first due, and of those the first asked for. Frames
+  /// that nobody waits for any more are dropped.
   std::vector<Waiting> take(std::size_t count);
   /// The tower is done with a frame that take() gave.
   void finish(const Waiting& done, std::vector<float> values);
+  /// The tower leaves a frame that take() gave, which nobody wants.
+  void abandon(const Waiting& left);
 
   [[nodiscard]] bool has_waiting() const { return !waiting_.empty(); }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
@@ -48,6 +56,7 @@ class EmbeddingCache {
     FrameKey key;
     std::shared_ptr<Embeddings> embeddings;
   };
+  void wait(Waiting frame);
   void drop_oldest();
 
   std::size_t max_bytes_;
@@ -57,7 +66,7 @@ class EmbeddingCache {
   std::list<Entry> recent_;  // ready ones, the last used first
   std::map<FrameKey, std::list<Entry>::iterator> ready_;
   std::map<FrameKey, std::weak_ptr<Embeddings>> under_way_;  // waiting, or in the tower
-  std::deque<Waiting> waiting_;
+  std::vector<Waiting> waiting_;                             // the first due first
 };
 
 }  // namespace fovea::engine

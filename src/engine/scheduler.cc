@@ -14,6 +14,8 @@ namespace {
 
 // A request that waits so long counts as one of the next class, so that none starves.
 constexpr std::chrono::seconds kAgeing{5};
+// For keys and values, where nothing is asked for.
+constexpr std::size_t kUsualKeyValueBytes = std::size_t{256} << 20;
 // A pool larger than this could never be filled by what runs side by side.
 constexpr std::size_t kMostPages = 4096;
 
@@ -29,8 +31,11 @@ void follow(double& mean, double value) {
 std::size_t pages_for(const models::smolvlm::Model& model, const SchedulerOptions& options) {
   const std::size_t page_bytes = model.text().make_pool(1)->page_bytes();
   const std::size_t context = model.config().text.max_position_embeddings;
-  const std::size_t useful = options.max_sequences * (context / nn::kPagePositions + 1);
-  return std::clamp<std::size_t>(options.key_value_bytes / page_bytes, 1, std::min(kMostPages, useful));
+  const std::size_t longest = context / nn::kPagePositions + 1;
+  const std::size_t wanted = options.key_value_bytes != 0
+                                 ? options.key_value_bytes / page_bytes
+                                 : std::max(kUsualKeyValueBytes / page_bytes, longest);
+  return std::clamp<std::size_t>(wanted, 1, std::min(kMostPages, options.max_sequences * longest));
 }
 
 }  // namespace
@@ -93,9 +98,16 @@ void Scheduler::abort(const Error& error) {
 void Scheduler::step() {
   drop_unwanted();
   admit();
-  run_text();
-  run_vision();
+  drop_unwanted_frames();  // now: who came may want what others have left
+  // An answer under way waits for a chunk of a prompt or for a slice of vision, never for both.
+  const bool prefilled = run_text(/*with_prompts=*/!vision_turn_) > 0;
+  vision_turn_ = prefilled && answering() && (pass_ || embeddings_.has_waiting());
+  if (!vision_turn_) run_vision();
   remove_finished();
+}
+
+bool Scheduler::answering() const {
+  return std::ranges::any_of(running_, [](const auto& s) { return s->prompt_read && !s->finished; });
 }
 
 void Scheduler::drop_unwanted() {
@@ -184,54 +196,81 @@ void Scheduler::request_frames(Sequence& sequence) {
     ++rows;
     if (i < sequence.cache.length()) rows_there = rows;
   }
+  // The order of next_waiting(), as a time that does not change.
+  const auto due = sequence.request.submitted + static_cast<int>(sequence.request.priority) * kAgeing;
   sequence.frames.resize(prompt.frames.size());
   for (std::size_t frame = rows_there / per_frame; frame < prompt.frames.size(); ++frame) {
     const std::size_t encoded = embeddings_.reused();
-    sequence.frames[frame] = embeddings_.request(prompt.frames[frame]);
+    sequence.frames[frame] = embeddings_.request(prompt.frames[frame], due);
     if (embeddings_.reused() == encoded) ++sequence.result.frames_encoded;
   }
 }
 
+/// Leaves out of the pass what nobody waits for any more.
+void Scheduler::drop_unwanted_frames() {
+  for (std::size_t i = 0; i < pass_frames_.size(); ++i) {
+    auto& waiting = pass_frames_[i];
+    if (waiting.frame == nullptr || waiting.wanted()) continue;
+    pass_->drop(i);
+    embeddings_.abandon(waiting);
+    waiting = {};
+  }
+  if (pass_ && pass_->finished()) end_vision_pass();
+}
+
+/// A slice of vision, whether anything waits for it or not: who comes or leaves meanwhile is seen soon.
 void Scheduler::run_vision() {
-  const bool hurry = std::ranges::any_of(running_, [](const auto& s) { return s->prompt_read; });
+  // Beside an answer under way, as many frames as leave a step short enough to stand between two tokens; and
+  // one by one as long as it is not known how long they take. A pass that was begun before obeys it too.
+  std::size_t most_frames = options_.vision_batch;
+  if (answering()) {
+    const double fit = vision_step_ms_ > 0 ? options_.slice_ms / vision_step_ms_ : 1;
+    most_frames = static_cast<std::size_t>(std::clamp(fit, 1.0, static_cast<double>(most_frames)));
+  }
   const Stopwatch slice;
+  double step_ms = 0;
   do {
     if (!pass_) start_vision_pass();
     if (!pass_) return;
     const Stopwatch watch;
-    pass_->step(compute_);
-    follow(vision_step_ms_, watch.elapsed_ms() / static_cast<double>(pass_->frames()));
-    if (!pass_->finished()) continue;
-    const std::size_t size = model_.config().tokens_per_frame() * model_.config().text.hidden_size;
-    for (std::size_t i = 0; i < pass_frames_.size(); ++i) {
-      const float* features = pass_->features() + i * size;
-      embeddings_.finish(pass_frames_[i], {features, features + size});
-    }
-    observer_->vision_batch(pass_frames_.size());
-    pass_.reset();
-    pass_frames_.clear();
-  } while (!hurry || slice.elapsed_ms() + vision_step_ms_ < options_.slice_ms);
+    pass_->step(compute_, most_frames);
+    step_ms = watch.elapsed_ms();
+    follow(vision_step_ms_, step_ms / static_cast<double>(pass_->step_frames()));
+    ++counted_.vision_steps;
+    counted_.vision_step_frames += pass_->step_frames();
+    if (pass_->finished()) end_vision_pass();
+  } while (slice.elapsed_ms() + step_ms < options_.slice_ms);
 }
 
 void Scheduler::start_vision_pass() {
-  // As many frames as leave a step short enough to stand between two tokens of an answer.
-  std::size_t frames = options_.vision_batch;
-  if (vision_step_ms_ > 0) {
-    const double fit = options_.slice_ms / vision_step_ms_;
-    frames = std::clamp<std::size_t>(static_cast<std::size_t>(fit), 1, frames);
-  } else {
-    frames = 1;
-  }
-  pass_frames_ = embeddings_.take(frames);
+  pass_frames_ = embeddings_.take(options_.vision_batch);
   if (pass_frames_.empty()) return;
   const std::size_t side = model_.config().vision.image_size;
   const std::size_t frame_pixels = 3 * side * side;
-  pass_pixels_.resize(pass_frames_.size() * frame_pixels);
-  compute_.team.parallel_for(pass_frames_.size(), [&](std::size_t i) {
-    image::normalize_frame(pass_frames_[i].frame->pixels, model_.config().tiling,
-                           pass_pixels_.data() + i * frame_pixels);
-  });
-  pass_.emplace(model_.vision(), pass_pixels_.data(), pass_frames_.size());
+  // Made for the frames of one step at a time: floats of all would be most of a pass's memory.
+  const auto pixels = [this, frame_pixels](std::size_t first, std::size_t count) {
+    pass_pixels_.resize(count * frame_pixels);
+    compute_.team.parallel_for(count, [&](std::size_t i) {
+      image::normalize_frame(pass_frames_[first + i].frame->pixels, model_.config().tiling,
+                             pass_pixels_.data() + i * frame_pixels);
+    });
+    return pass_pixels_.data();
+  };
+  pass_.emplace(model_.vision(), pixels, pass_frames_.size());
+}
+
+void Scheduler::end_vision_pass() {
+  const std::size_t size = model_.config().tokens_per_frame() * model_.config().text.hidden_size;
+  std::size_t done = 0;
+  for (std::size_t i = 0; i < pass_frames_.size(); ++i) {
+    if (pass_frames_[i].frame == nullptr) continue;
+    const float* features = pass_->features() + i * size;
+    embeddings_.finish(pass_frames_[i], {features, features + size});
+    ++done;
+  }
+  if (done > 0) observer_->vision_batch(done);
+  pass_.reset();
+  pass_frames_.clear();
 }
 
 SchedulerStatistics Scheduler::statistics() const {

@@ -21,12 +21,13 @@
 namespace fovea::engine {
 
 struct SchedulerOptions {
-  std::size_t max_sequences = 16;                        ///< that are computed side by side
-  std::size_t key_value_bytes = std::size_t{256} << 20;  ///< for keys and values of all of them
-  std::size_t embedding_bytes = std::size_t{64} << 20;   ///< for embeddings of frames that may come again
-  std::size_t prefix_entries = 64;                       ///< beginnings kept; 0: none
-  std::size_t vision_batch = 4;                          ///< frames that go through the tower together
-  double slice_ms = 15;      ///< about how long vision, and prefill, may hold up answers that are under way
+  std::size_t max_sequences = 16;  ///< that are computed side by side
+  /// For keys and values of all of them; 0: 256 MiB, or what one longest sequence takes if that is more.
+  std::size_t key_value_bytes = 0;
+  std::size_t embedding_bytes = std::size_t{64} << 20;  ///< for embeddings of frames that may come again
+  std::size_t prefix_entries = 64;                      ///< beginnings kept; 0: none
+  std::size_t vision_batch = 4;                         ///< frames that go through the tower together
+  double slice_ms = 15;      ///< about how long vision, or prefill, may hold up answers that are under way
   bool jump_forward = true;  ///< text that a grammar dictates needs no decode steps
 };
 
@@ -41,6 +42,7 @@ struct SchedulerStatistics {
   std::size_t prompt_tokens = 0, cached_tokens = 0;
   std::size_t generated_tokens = 0, decode_steps = 0;
   std::size_t text_batches = 0, text_rows = 0;
+  std::size_t vision_steps = 0, vision_step_frames = 0;  ///< steps of the tower, frames that each did
 };
 
 /// Is told what happens, on the engine's thread, for metrics. Must be quick.
@@ -57,9 +59,9 @@ class Observer {
 struct Sequence;
 
 /// Continuous batching (after Yu et al. 2022, Orca): sequences join and leave between steps. A step decodes
-/// one token of every answer under way, together with a chunk of the prompts that wait, and then a slice of
-/// vision: an answer under way never waits for another's whole picture. What a request gets does not depend
-/// on what runs beside it. One thread owns it.
+/// one token of every answer under way, together with a chunk of the prompts that wait or followed by a slice
+/// of vision: an answer under way never waits for another's whole picture. What a request gets does not
+/// depend on what runs beside it. One thread owns it.
 class Scheduler {
  public:
   Scheduler(const models::smolvlm::Model& model, const text::Tokenizer& tokenizer,
@@ -89,15 +91,18 @@ class Scheduler {
   [[nodiscard]] Sequences::iterator next_waiting();
   bool take_pages(Sequence& sequence);
   void request_frames(Sequence& sequence);
+  [[nodiscard]] bool answering() const;
+  void drop_unwanted_frames();
   void run_vision();
   void start_vision_pass();
+  void end_vision_pass();
   void finish(Sequence& sequence, std::optional<Error> error = std::nullopt);
   void remove_finished();
 
   // scheduler_text.cc: rows through the text model, and what comes of their logits
   struct Batch;
-  void run_text();
-  [[nodiscard]] Batch choose_rows();
+  std::size_t run_text(bool with_prompts);
+  [[nodiscard]] Batch choose_rows(bool with_prompts);
   void fill_rows(const Batch& batch, std::vector<float>& hidden) const;
   void read_logits(Sequence& sequence, std::span<const float> logits, std::size_t rows);
   void read_choice(Sequence& sequence, std::span<const float> logits, std::size_t rows);
@@ -123,13 +128,14 @@ class Scheduler {
   Sequences waiting_;
   Sequences running_;
 
-  // The pass that is in the tower, and whose frames those are.
+  // The pass that is in the tower, and whose frames those are; without a frame: one that was left out.
   std::optional<models::smolvlm::VisionTower::Pass> pass_;
   std::vector<float> pass_pixels_;
   std::vector<EmbeddingCache::Waiting> pass_frames_;
 
   std::vector<std::uint64_t> mask_;
   std::vector<std::uint64_t> without_eos_;  // every id but the end-of-sequence ones
+  bool vision_turn_ = false;                // answers under way waited for a prompt last
   double vision_step_ms_ = 0;               // of one frame, lately; 0: not known yet
   double prefill_row_ms_ = 0;               // likewise, of one row
   SchedulerStatistics counted_;

@@ -15,7 +15,7 @@ namespace {
 // Rows of one batch: bounds the memory for its activations.
 constexpr std::size_t kMostRows = 512;
 // A chunk of a prompt has at least so many rows: fewer read the weights for too little.
-constexpr std::size_t kFewestPrefillRows = 16;
+constexpr std::size_t kFewestPrefillRows = 8;
 
 double ms_between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
   return std::chrono::duration<double, std::milli>(to - from).count();
@@ -43,7 +43,7 @@ bool Scheduler::is_eos(std::int32_t id) const {
 }
 
 // Answers under way come first, whole; then prompts, as far as their chunk goes.
-Scheduler::Batch Scheduler::choose_rows() {
+Scheduler::Batch Scheduler::choose_rows(bool with_prompts) {
   Batch batch;
   for (const auto& sequence : running_) {
     if (!sequence->in_prompt() && sequence->rows_left() > 0) {
@@ -51,6 +51,7 @@ Scheduler::Batch Scheduler::choose_rows() {
     }
     if (batch.rows == kMostRows) return batch;
   }
+  if (!with_prompts) return batch;
   std::size_t room = kMostRows - batch.rows;
   if (!batch.parts.empty() && prefill_row_ms_ > 0) {
     const auto fit = static_cast<std::size_t>(options_.slice_ms / prefill_row_ms_);
@@ -92,9 +93,10 @@ void Scheduler::fill_rows(const Batch& batch, std::vector<float>& hidden) const 
   }
 }
 
-void Scheduler::run_text() {
-  const Batch batch = choose_rows();
-  if (batch.parts.empty()) return;
+/// Returns how many rows of prompts there were among the batch.
+std::size_t Scheduler::run_text(bool with_prompts) {
+  const Batch batch = choose_rows(with_prompts);
+  if (batch.parts.empty()) return 0;
   const std::size_t hidden_size = model_.config().text.hidden_size;
   const std::size_t vocab_size = model_.config().text.vocab_size;
   std::vector<float> hidden(batch.rows * hidden_size);
@@ -130,7 +132,7 @@ void Scheduler::run_text() {
     wanted.insert(wanted.end(), hidden.begin() + static_cast<std::ptrdiff_t>((row - take) * hidden_size),
                   hidden.begin() + static_cast<std::ptrdiff_t>(row * hidden_size));
   }
-  if (readers.empty()) return;
+  if (readers.empty()) return batch.prefill_rows;
   const std::size_t total = wanted.size() / hidden_size;
   std::vector<float> logits(total * vocab_size);
   model_.text().logits(compute_, wanted.data(), total, logits.data());
@@ -139,6 +141,7 @@ void Scheduler::run_text() {
     read_logits(*sequence, std::span(logits).subspan(at * vocab_size, count * vocab_size), count);
     at += count;
   }
+  return batch.prefill_rows;
 }
 
 void Scheduler::read_logits(Sequence& sequence, std::span<const float> logits, std::size_t rows) {

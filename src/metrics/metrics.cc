@@ -84,7 +84,8 @@ struct Metrics::Impl {
   Histogram& decode_batch =
       histogram("fovea_decode_batch_sequences", "Sequences that were decoded in one step").Add({}, kBatch);
   Histogram& vision_batch =
-      histogram("fovea_vision_batch_tiles", "Image tiles that were encoded in one product").Add({}, kBatch);
+      histogram("fovea_vision_batch_tiles", "Image tiles that went through the vision tower together")
+          .Add({}, kBatch);
 };
 
 Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}

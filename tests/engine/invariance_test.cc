@@ -84,6 +84,55 @@ TEST_P(InvarianceTest, AFrameIsTheSameAloneAndAmongOthersAndOnAnyNumberOfThreads
   }
 }
 
+TEST_P(InvarianceTest, AFrameIsTheSameHoweverItsPassIsCutAndWhateverIsLeftOutOfIt) {
+  constexpr std::size_t kFrames = 5;
+  const std::size_t side = model_->config().vision.image_size;
+  const std::size_t frame_pixels = 3 * side * side;
+  const auto pixels = random_values(kFrames * frame_pixels, 4);
+  const auto expected = encode(pixels, kFrames, 1);
+  const std::size_t frame_features = expected.size() / kFrames;
+  WorkerTeam team(2);
+  const nn::Compute compute{*kernels::active_kernels().value(), team};
+  // After so many steps the middle frame is left out: before the first, between two frames, within a block.
+  for (const std::size_t drop_after : {0U, 1U, 2U, 7U, 8U, 30U}) {
+    SCOPED_TRACE(drop_after);
+    models::smolvlm::VisionTower::Pass pass(
+        model_->vision(),
+        [&](std::size_t first, std::size_t) { return pixels.data() + first * frame_pixels; }, kFrames);
+    std::size_t step = 0;
+    for (; !pass.finished(); ++step) {
+      if (step == drop_after) pass.drop(2);
+      const std::size_t most = step % 3 + 1;
+      pass.step(compute, most);
+      EXPECT_LE(pass.step_frames(), 3U);
+      EXPECT_GE(pass.step_frames(), 1U);
+    }
+    ASSERT_GT(step, drop_after);
+    for (const std::size_t frame : {0U, 1U, 3U, 4U}) {
+      const auto begin = expected.begin() + static_cast<std::ptrdiff_t>(frame * frame_features);
+      EXPECT_EQ(std::vector<float>(pass.features() + frame * frame_features,
+                                   pass.features() + (frame + 1) * frame_features),
+                std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(frame_features)));
+    }
+  }
+}
+
+TEST_P(InvarianceTest, APassWithoutAFrameLeftIsFinished) {
+  const std::size_t side = model_->config().vision.image_size;
+  const auto pixels = random_values(2 * 3 * side * side, 5);
+  WorkerTeam team(1);
+  const nn::Compute compute{*kernels::active_kernels().value(), team};
+  models::smolvlm::VisionTower::Pass pass(
+      model_->vision(),
+      [&](std::size_t first, std::size_t) { return pixels.data() + first * 3 * side * side; }, 2);
+  pass.step(compute, 2);
+  pass.step(compute, 2);
+  pass.drop(0);
+  EXPECT_FALSE(pass.finished());
+  pass.drop(1);
+  EXPECT_TRUE(pass.finished());
+}
+
 TEST_P(InvarianceTest, APromptIsTheSameWholeInPiecesAndTokenByToken) {
   constexpr std::size_t kTokens = 300;  // more than one chunk of attention
   const auto hidden = random_values(kTokens * hidden_size(), 2);

@@ -7,8 +7,8 @@
 #include <map>
 #include <string>
 
-#include "engine/loaded_model.h"
-#include "support/golden.h"
+#include "engine/scheduler_fixture.h"
+#include "support/checkpoint_copy.h"
 
 // Many requests at once against each alone: batching must never change an answer, so token ids and
 // log-probabilities are compared bit for bit.
@@ -23,45 +23,18 @@ struct Form {
   std::optional<nn::KeyValueType> key_values = {};
 };
 
-class SchedulerTest : public testing::TestWithParam<Form> {
+class SchedulerTest : public SchedulerFixture, public testing::WithParamInterface<Form> {
  protected:
+  SchedulerTest() : SchedulerFixture(GetParam().precision, GetParam().key_values) {}
+
   void SetUp() override {
-    auto opened = LoadedModel::open(
-        golden_.folder(),
-        {.model = {.precision = GetParam().precision, .key_values = GetParam().key_values}, .threads = 2});
-    ASSERT_TRUE(opened.has_value()) << opened.error().message;
-    loaded_ = std::move(*opened);
+    SchedulerFixture::SetUp();
     for (std::size_t i = 0; i < 3; ++i) pictures_.push_back(golden_.picture(golden_.cases()[i]));
   }
 
-  std::unique_ptr<Scheduler> make(const SchedulerOptions& options = {}, Observer* observer = nullptr) {
-    return std::make_unique<Scheduler>(loaded_->model(), loaded_->tokenizer(), loaded_->vocabulary(),
-                                       loaded_->compute(), options, observer);
-  }
-
+  using SchedulerFixture::ask;
   GenerationRequest ask(int picture, const std::string& text, Generation* result, std::size_t tokens = 20) {
-    Turn turn{.role = "user", .content = {}};
-    if (picture >= 0) turn.content.emplace_back(&pictures_[static_cast<std::size_t>(picture)]);
-    turn.content.emplace_back(text);
-    GenerationRequest request;
-    request.prompt = make_prompt(loaded_->config(), loaded_->tokenizer(), {&turn, 1}).value();
-    request.max_new_tokens = tokens;
-    request.sampling.logprobs = true;
-    request.on_done = [result](Generation done) { *result = std::move(done); };
-    return request;
-  }
-
-  Generation alone(GenerationRequest request) {
-    Generation result;
-    request.on_done = [&](Generation done) { result = std::move(done); };
-    auto scheduler = make({.prefix_entries = 0});
-    scheduler->add(std::move(request));
-    run(*scheduler);
-    return result;
-  }
-
-  static void run(Scheduler& scheduler) {
-    while (!scheduler.idle()) scheduler.step();
+    return ask(picture < 0 ? nullptr : &pictures_[static_cast<std::size_t>(picture)], text, result, tokens);
   }
 
   grammar::TokenGrammar::Pointer grammar_of(std::string_view schema) {
@@ -69,14 +42,6 @@ class SchedulerTest : public testing::TestWithParam<Form> {
                                                          loaded_->vocabulary());
   }
 
-  static std::vector<float> logprobs(const Generation& generation) {
-    std::vector<float> values;
-    for (const TokenLogprob& token : generation.tokens) values.push_back(token.logprob);
-    return values;
-  }
-
-  test::Golden golden_{"smolvlm-tiny-f32"};
-  std::unique_ptr<LoadedModel> loaded_;
   std::vector<image::Image> pictures_;
 };
 
@@ -205,6 +170,21 @@ TEST_P(SchedulerTest, APromptLargerThanThePoolIsRefused) {
   ASSERT_TRUE(result.error.has_value());
   EXPECT_EQ(result.error->code, ErrorCode::kContextExceeded);
   EXPECT_TRUE(scheduler->idle());
+}
+
+TEST(SchedulerBudget, LeftOutHoldsOneLongestSequenceEvenWhereThatIsMoreThanTheUsual) {
+  constexpr std::size_t kContext = 500'000;  // more than 256 MiB of this model's keys and values
+  const test::CheckpointCopy copy;
+  copy.edit("config.json", [&](auto& json) { json["text_config"]["max_position_embeddings"] = kContext; });
+  const auto loaded = LoadedModel::open(copy.folder(), {.model = {}, .threads = 1}).value();
+  const auto make = [&](std::size_t bytes) {
+    return Scheduler(loaded->model(), loaded->tokenizer(), loaded->vocabulary(), loaded->compute(),
+                     {.max_sequences = 2, .key_value_bytes = bytes});
+  };
+  EXPECT_EQ(make(0).most_tokens(), kContext);
+  const Scheduler asked = make(std::size_t{256} << 20);
+  EXPECT_LT(asked.most_tokens(), kContext);
+  EXPECT_LE(asked.statistics().pages * asked.statistics().page_bytes, std::size_t{256} << 20);
 }
 
 TEST_P(SchedulerTest, ACancelledRequestEndsWithinAStepAndGivesItsPagesBack) {
@@ -337,6 +317,56 @@ TEST_P(SchedulerTest, AStopTextEndsTheAnswerBeforeIt) {
   EXPECT_EQ(stopped.text, whole.text.substr(0, whole.text.find(stop)));
   EXPECT_EQ(told, stopped.text);
   EXPECT_EQ(stopped.finish_reason, FinishReason::kStop);
+}
+
+TEST_P(SchedulerTest, TopKAndTopPDrawFromTheMostLikelyTokensAndTheSameInABatch) {
+  struct Case {
+    std::size_t top_k;
+    float top_p;
+  };
+  const std::vector<Case> cases{{1, 1}, {0, 1e-6F}, {4, 1}, {0, 0.01F}, {8, 0.004F}, {0, 1}};
+  const auto make_request = [&](std::size_t i, Generation* result) {
+    auto request = ask(0, "What is this?", result, 24);
+    request.sampling.temperature = 1;
+    request.sampling.top_k = cases[i].top_k;
+    request.sampling.top_p = cases[i].top_p;
+    request.sampling.seed = 11;
+    request.sampling.ignore_eos = true;
+    request.sampling.top_logprobs = kMostTopLogprobs;
+    return request;
+  };
+  std::vector<Generation> drawn(cases.size());
+  auto scheduler = make();
+  for (std::size_t i = 0; i < cases.size(); ++i) scheduler->add(make_request(i, &drawn[i]));
+  run(*scheduler);
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    SCOPED_TRACE(i);
+    Generation single;
+    single = alone(make_request(i, &single));
+    EXPECT_EQ(drawn[i].token_ids, single.token_ids);
+    EXPECT_EQ(logprobs(drawn[i]), logprobs(single));
+    for (const TokenLogprob& token : drawn[i].tokens) {
+      // The more likely ones: so many, and of so much probability together, that this one is still among
+      // them.
+      std::size_t before = 0;
+      double probability = 0;
+      for (const auto& other : token.alternatives) {
+        if (other.logprob <= token.logprob) break;
+        ++before;
+        probability += std::exp(static_cast<double>(other.logprob));
+      }
+      if (cases[i].top_k != 0) EXPECT_LT(before, cases[i].top_k);
+      EXPECT_LT(probability, static_cast<double>(cases[i].top_p) + 1e-5);
+    }
+  }
+  Generation greedy;
+  auto request = make_request(0, &greedy);
+  request.sampling.temperature = 0;
+  greedy = alone(std::move(request));
+  EXPECT_EQ(drawn[0].token_ids, greedy.token_ids);
+  EXPECT_EQ(drawn[1].token_ids, greedy.token_ids);
+  EXPECT_NE(drawn[2].token_ids, greedy.token_ids);
+  EXPECT_NE(drawn[5].token_ids, drawn[2].token_ids);
 }
 
 TEST_P(SchedulerTest, ChoicesAreScoredAloneOfTheirOrder) {

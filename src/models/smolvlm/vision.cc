@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 #include <string>
+#include <utility>
 
 #include "nn/attention.h"
 
@@ -13,6 +15,8 @@ namespace {
 // Patches worked on together: enough for whole blocks of every product, few enough that activations stay in
 // the megabytes. (Published models: one or two frames.)
 constexpr std::size_t kPatchesPerBatch = 1024;
+// Steps of a block that do about equally much: q, k and v; attention; twice half of the rows of the MLP.
+constexpr std::size_t kParts = 4;
 
 Result<nn::LayerNorm> load_layer_norm(const nn::WeightLoader& weights, const std::string& prefix,
                                       std::size_t size, float eps) {
@@ -79,55 +83,100 @@ void VisionTower::encode(const nn::Compute& compute, const float* pixels, std::s
   const std::size_t frame_features =
       config_.patches() / (scale_factor_ * scale_factor_) * connector_.weight.rows();
   for (std::size_t first = 0; first < frames; first += batch) {
-    Pass pass(*this, pixels + first * frame_pixels, std::min(batch, frames - first));
-    while (!pass.finished()) pass.step(compute);
+    const auto source = [&](std::size_t frame, std::size_t) {
+      return pixels + (first + frame) * frame_pixels;
+    };
+    Pass pass(*this, source, std::min(batch, frames - first));
+    while (!pass.finished()) pass.step(compute, batch);
     std::copy_n(pass.features(), pass.frames() * frame_features, features + first * frame_features);
   }
 }
 
-VisionTower::Pass::Pass(const VisionTower& tower, const float* pixels, std::size_t frames)
-    : tower_(&tower), pixels_(pixels), frames_(frames) {
-  const std::size_t rows = frames * tower.config_.patches();
-  for (auto* buffer : {&hidden_, &mixed_, &q_, &k_, &v_}) {
-    *buffer = tensor::Buffer<float>(rows * tower.config_.hidden_size);
-  }
-  inner_ = tensor::Buffer<float>(rows * tower.config_.intermediate_size);
-  const std::size_t tokens = rows / (tower.scale_factor_ * tower.scale_factor_);
-  features_ = tensor::Buffer<float>(tokens * tower.connector_.weight.rows());
+VisionTower::Pass::Pass(const VisionTower& tower, PixelSource pixels, std::size_t frames)
+    : tower_(&tower), pixels_(std::move(pixels)), wanted_(frames, true) {
+  const VisionConfig& config = tower.config_;
+  const std::size_t patches = config.patches();
+  hidden_ = tensor::Buffer<float>(frames * patches * config.hidden_size);
+  features_ = tensor::Buffer<float>(frames * patches / (tower.scale_factor_ * tower.scale_factor_) *
+                                    tower.connector_.weight.rows());
 }
 
-void VisionTower::Pass::step(const nn::Compute& compute) {
+/// Chooses the frames that take this layer together: wanted ones that lie side by side.
+void VisionTower::Pass::begin_group(std::size_t most_frames) {
+  most_frames = std::clamp<std::size_t>(most_frames, 1, tower_->frames_per_batch());
+  while (group_ < most_frames && first_ + group_ < frames() && wanted_[first_ + group_]) ++group_;
+}
+
+/// Goes on to the next wanted frame, in this layer or a later one.
+void VisionTower::Pass::next_group() {
+  first_ += group_;
+  group_ = part_ = 0;
+  while (!finished()) {
+    while (first_ < frames() && !wanted_[first_]) ++first_;
+    if (first_ < frames()) return;
+    first_ = 0;
+    ++layer_;
+  }
+}
+
+void VisionTower::Pass::drop(std::size_t frame) {
+  wanted_[frame] = false;
+  const auto group = std::views::iota(first_, first_ + group_);
+  if (std::ranges::none_of(group, [&](std::size_t member) { return wanted_[member]; })) next_group();
+}
+
+void VisionTower::Pass::step(const nn::Compute& compute, std::size_t most_frames) {
+  if (group_ == 0) begin_group(most_frames);
+  step_frames_ = group_;
   const VisionConfig& config = tower_->config_;
-  const std::size_t rows = frames_ * config.patches();
-  float* hidden = hidden_.data();
-  const std::size_t step = next_step_++;
-  if (step == 0) {
-    tower_->embed_patches(compute, pixels_, frames_, hidden);
-    return;
+  float* hidden = hidden_.data() + first_ * config.patches() * config.hidden_size;
+  if (layer_ == 0) {
+    tower_->embed_patches(compute, pixels_(first_, group_), group_, hidden);
+  } else if (layer_ <= tower_->blocks_.size()) {
+    block_step(compute);
+    if (++part_ < kParts) return;
+  } else {
+    const std::size_t frame_features = features_.size() / frames();
+    nn::layer_norm(compute, tower_->post_layernorm_, hidden, group_ * config.patches(), hidden);
+    tower_->connect(compute, hidden, group_, features_.data() + first_ * frame_features);
   }
-  if (finished()) {
-    nn::layer_norm(compute, tower_->post_layernorm_, hidden, rows, hidden);
-    tower_->connect(compute, hidden, frames_, features_.data());
-    return;
-  }
-  const Block& block = tower_->blocks_[(step - 1) / 2];
+  next_group();
+}
+
+void VisionTower::Pass::block_step(const nn::Compute& compute) {
+  const VisionConfig& config = tower_->config_;
+  const Block& block = tower_->blocks_[layer_ - 1];
   const nn::Precision precision = block.q_proj.weight.precision();
-  if (step % 2 != 0) {
+  const std::size_t rows = group_ * config.patches();
+  float* hidden = hidden_.data() + first_ * config.patches() * config.hidden_size;
+  // Whole lines each, which products read faster. What attention needs is done with when the MLP begins.
+  const std::size_t stride = (rows * config.hidden_size + 15) / 16 * 16;
+  const std::size_t half = rows / 2;
+  scratch_.reserve(std::max(4 * stride, (rows - half) * config.intermediate_size));
+  float* q = scratch_.data();
+  float* k = q + stride;
+  float* v = k + stride;
+  float* mixed = v + stride;
+  if (part_ == 0) {
+    input_.assign(compute, precision, block.layer_norm1, hidden, rows);
+    nn::linear(compute, input_, {{block.q_proj, q}, {block.k_proj, k}, {block.v_proj, v}});
+  } else if (part_ == 1) {
     const nn::AttentionShape heads{.heads = config.num_attention_heads,
                                    .key_value_heads = config.num_attention_heads,
                                    .head_dim = config.hidden_size / config.num_attention_heads};
-    input_.assign(compute, precision, block.layer_norm1, hidden, rows);
-    nn::linear(compute, input_,
-               {{block.q_proj, q_.data()}, {block.k_proj, k_.data()}, {block.v_proj, v_.data()}});
-    nn::bidirectional_attention(compute, heads, precision, q_.data(), k_.data(), v_.data(), frames_,
-                                config.patches(), mixed_.data());
-    input_.assign(compute, precision, mixed_.data(), rows, config.hidden_size);
+    nn::bidirectional_attention(compute, heads, precision, q, k, v, group_, config.patches(), mixed);
+    input_.assign(compute, precision, mixed, rows, config.hidden_size);
     nn::linear(compute, input_, {{block.out_proj, hidden, nn::Epilogue::kAdd}});
   } else {
-    input_.assign(compute, precision, block.layer_norm2, hidden, rows);
-    nn::linear(compute, input_, {{block.fc1, inner_.data(), nn::Epilogue::kGeluTanh}});
-    input_.assign(compute, precision, inner_.data(), rows, config.intermediate_size);
-    nn::linear(compute, input_, {{block.fc2, hidden, nn::Epilogue::kAdd}});
+    const std::size_t from = part_ == 2 ? 0 : half;
+    const std::size_t count = part_ == 2 ? half : rows - half;
+    if (count == 0) return;  // a single patch
+    float* some = hidden + from * config.hidden_size;
+    float* inner = scratch_.data();
+    input_.assign(compute, precision, block.layer_norm2, some, count);
+    nn::linear(compute, input_, {{block.fc1, inner, nn::Epilogue::kGeluTanh}});
+    input_.assign(compute, precision, inner, count, config.intermediate_size);
+    nn::linear(compute, input_, {{block.fc2, some, nn::Epilogue::kAdd}});
   }
 }
 

@@ -22,36 +22,55 @@ class VisionTower {
   /// Calls f with every layer that multiplies.
   void for_each_linear(const std::function<void(const nn::Linear&)>& f) const;
 
-  /// Frames that are worked on together; more in one call gain nothing.
+  /// Frames that are worked on together at most; more in one product gain nothing.
   [[nodiscard]] std::size_t frames_per_batch() const;
 
   /// pixels [frames, 3, T, T] to features [frames, tokens_per_frame, text hidden_size]. A frame's answer does
   /// not depend on the frames beside it.
   void encode(const nn::Compute& compute, const float* pixels, std::size_t frames, float* features) const;
 
+  /// pixels [count, 3, T, T] of the frames from `first` on; they stay as they are until the next call.
+  using PixelSource = std::function<const float*(std::size_t first, std::size_t count)>;
+
   /// The way of some frames through the tower in short steps, so that other work can be done between them.
+  /// All frames take a block before any takes the next, as many side by side as a step may have; only their
+  /// hidden states are kept for all of them (4 bytes x patches x hidden_size each), the rest of the memory is
+  /// that of the frames of one step.
   class Pass {
    public:
-    /// pixels [frames, 3, T, T]. The tower outlives the pass.
-    Pass(const VisionTower& tower, const float* pixels, std::size_t frames);
-    /// Does the next step: the embedding, one half of a block, or the connector. Not after the last.
-    void step(const nn::Compute& compute);
-    [[nodiscard]] bool finished() const { return next_step_ == tower_->steps(); }
-    [[nodiscard]] std::size_t frames() const { return frames_; }
+    /// The tower outlives the pass. `pixels` is asked for every frame once, by the first steps.
+    Pass(const VisionTower& tower, PixelSource pixels, std::size_t frames);
+    /// Does the next step for at most `most_frames` frames (1 or more) and frames_per_batch(): the embedding,
+    /// a quarter of a block, or the connector. Frames that began a block together end it together. Not when
+    /// finished.
+    void step(const nn::Compute& compute, std::size_t most_frames);
+    /// Leaves a frame out from here on; its features will mean nothing. Without any frame left the pass is
+    /// finished.
+    void drop(std::size_t frame);
+    [[nodiscard]] bool finished() const { return layer_ == tower_->blocks_.size() + 2; }
+    [[nodiscard]] std::size_t frames() const { return wanted_.size(); }
+    /// Frames that the last step did.
+    [[nodiscard]] std::size_t step_frames() const { return step_frames_; }
     /// [frames, tokens_per_frame, text hidden_size], when finished.
     [[nodiscard]] const float* features() const { return features_.data(); }
 
    private:
+    void begin_group(std::size_t most_frames);
+    void next_group();
+    void block_step(const nn::Compute& compute);
+
     const VisionTower* tower_;
-    const float* pixels_;
-    std::size_t frames_;
-    std::size_t next_step_ = 0;
-    tensor::Buffer<float> hidden_, mixed_, q_, k_, v_, inner_, features_;
+    PixelSource pixels_;
+    std::vector<bool> wanted_;  // of each frame
+    std::size_t layer_ = 0;     // 0: the embedding, then the blocks, then the connector
+    std::size_t first_ = 0;     // frame of the group that is next, or under way in this layer
+    std::size_t group_ = 0;     // its frames; 0: it has not begun
+    std::size_t part_ = 0;      // of the block: what is next for the group
+    std::size_t step_frames_ = 0;
+    tensor::Buffer<float> hidden_, features_;  // of all frames
+    tensor::Buffer<float> scratch_;            // of one group: q, k, v and their mix, or the inner values
     nn::Activations input_;
   };
-
-  /// Steps of a pass, all about equally long but the first and the last.
-  [[nodiscard]] std::size_t steps() const { return 2 * blocks_.size() + 2; }
 
  private:
   struct Block {
