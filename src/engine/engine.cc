@@ -102,7 +102,10 @@ int Engine::retry_after_s() const {
 
 EngineStatistics Engine::statistics() const {
   const std::lock_guard lock(mutex_);
-  return statistics_;
+  EngineStatistics now = statistics_;
+  now.waiting += arrived_.size();
+  for (const auto& request : arrived_) ++now.waiting_of[static_cast<std::size_t>(request.priority)];
+  return now;
 }
 
 void Engine::run() {

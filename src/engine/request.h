@@ -12,6 +12,14 @@ namespace fovea::engine {
 
 /// Who goes first. A request that waits rises by one class every few seconds, so that none starves.
 enum class Priority { kHigh, kNormal, kBatch };
+inline constexpr std::size_t kPriorities = 3;
+/// A request that waits so long counts as one of the next class.
+inline constexpr std::chrono::seconds kRiseAfter{5};
+/// The class, 0 for the highest, that one counts as which has waited so long; below 0 it has risen past all
+/// that come.
+[[nodiscard]] constexpr long effective_class(Priority priority, std::chrono::steady_clock::duration waited) {
+  return static_cast<long>(priority) - static_cast<long>(waited / kRiseAfter);
+}
 
 /// How a token is picked from what the model predicts.
 struct SamplingOptions {

@@ -277,6 +277,8 @@ SchedulerStatistics Scheduler::statistics() const {
   SchedulerStatistics now = counted_;
   now.running = running_.size();
   now.waiting = waiting_.size();
+  for (const auto& sequence : waiting_)
+    ++now.waiting_of[static_cast<std::size_t>(sequence->request.priority)];
   now.pages = pool_->capacity();
   now.pages_free = pool_->available();
   now.page_bytes = pool_->page_bytes();

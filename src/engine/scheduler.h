@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -34,6 +35,7 @@ struct SchedulerOptions {
 /// What the scheduler has done and holds.
 struct SchedulerStatistics {
   std::size_t running = 0, waiting = 0;
+  std::array<std::size_t, kPriorities> waiting_of = {};  ///< by the priority they came with
   std::size_t pages = 0, pages_free = 0;
   std::size_t page_bytes = 0;
   std::size_t prefix_entries = 0;

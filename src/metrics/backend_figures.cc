@@ -23,7 +23,8 @@ constexpr auto kCounter = prometheus::MetricType::Counter;
 constexpr auto kGauge = prometheus::MetricType::Gauge;
 
 constexpr std::array kFigures = std::to_array<Figure>({
-    {"queue.waiting.*", "fovea_queue_depth", "priority", kGauge, "Requests that wait for the engine"},
+    {"queue.waiting.*", "fovea_queue_depth", "priority", kGauge,
+     "Requests that wait for the engine, by the priority they came with"},
     {"queue.running", "fovea_sequences_running", "", kGauge, "Sequences that are being answered"},
     {"kv.used_bytes", "fovea_kv_used_bytes", "", kGauge, "Key and value memory in use"},
     {"kv.budget_bytes", "fovea_kv_budget_bytes", "", kGauge, "Key and value memory there is"},
@@ -50,7 +51,8 @@ constexpr std::array kFigures = std::to_array<Figure>({
     {"prefix.reused_tokens", "fovea_prefix_reused_tokens_total", "", kCounter,
      "Prompt tokens whose keys and values were there already"},
     {"model.*.resident_bytes", "fovea_model_resident_bytes", "model", kGauge,
-     "Memory of a loaded model's weights"},
+     "Weights of a loaded model as its checkpoint stores them; a language model's are mapped, and copies in "
+     "another precision come on top"},
     {"router.models.*.calls", "fovea_model_calls_total", "model", kCounter,
      "Calls that the router made to a model, shadow calls too"},
     {"router.models.*.errors", "fovea_model_call_errors_total", "model", kCounter,

@@ -135,23 +135,31 @@ void LanguageReader::read(ReadRequest request, ReadingDone done) {
 
 nlohmann::ordered_json LanguageReader::stats() const {
   const engine::EngineStatistics engine = engine_->statistics();
-  return {
-      {"queue",
-       {{"waiting", {{"all", engine.waiting}}}, {"running", engine.running}, {"refused", engine.refused}}},
-      {"kv",
-       {{"type", nn::key_value_type_name(engine_->model().text().key_value_type())},
-        {"used_bytes", (engine.pages - engine.pages_free) * engine.page_bytes},
-        {"budget_bytes", engine.pages * engine.page_bytes}}},
-      {"vision",
-       {{"tiles", engine.frames_encoded + engine.frames_reused},
-        {"reused_tiles", engine.frames_reused},
-        {"cache_bytes", engine.embedding_bytes}}},
-      {"prefix", {{"reused_tokens", engine.cached_tokens}, {"entries", engine.prefix_entries}}},
-      {"tokens",
-       {{"prompt", engine.prompt_tokens},
-        {"generated", engine.generated_tokens},
-        {"decode_steps", engine.decode_steps}}},
-      {"batches", {{"text", engine.text_batches}, {"rows", engine.text_rows}}}};
+  const auto waiting = [&](engine::Priority priority) {
+    return engine.waiting_of[static_cast<std::size_t>(priority)];
+  };
+  return {{"queue",
+           {{"waiting",
+             {{"high", waiting(engine::Priority::kHigh)},
+              {"normal", waiting(engine::Priority::kNormal)},
+              {"batch", waiting(engine::Priority::kBatch)}}},
+            {"running", engine.running},
+            {"refused", engine.refused}}},
+          {"model", {{model_.id, {{"resident_bytes", engine_->model().weight_bytes()}}}}},
+          {"kv",
+           {{"type", nn::key_value_type_name(engine_->model().text().key_value_type())},
+            {"used_bytes", (engine.pages - engine.pages_free) * engine.page_bytes},
+            {"budget_bytes", engine.pages * engine.page_bytes}}},
+          {"vision",
+           {{"tiles", engine.frames_encoded + engine.frames_reused},
+            {"reused_tiles", engine.frames_reused},
+            {"cache_bytes", engine.embedding_bytes}}},
+          {"prefix", {{"reused_tokens", engine.cached_tokens}, {"entries", engine.prefix_entries}}},
+          {"tokens",
+           {{"prompt", engine.prompt_tokens},
+            {"generated", engine.generated_tokens},
+            {"decode_steps", engine.decode_steps}}},
+          {"batches", {{"text", engine.text_batches}, {"rows", engine.text_rows}}}};
 }
 
 }  // namespace fovea::recognize

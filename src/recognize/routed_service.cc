@@ -302,7 +302,7 @@ void RoutedService::finish(const std::shared_ptr<Asked>& asked, routing::Outcome
   const bool follows =
       answer.ok() && !answer.cached && (options_.catalogue != nullptr || options_.reviews != nullptr);
   if (!follows) return give(*asked);
-  pool_->run([this, asked] { give(*asked); });
+  pool_->run(asked->request.priority, [this, asked] { give(*asked); });
 }
 
 void RoutedService::give(Asked& asked) {

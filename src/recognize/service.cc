@@ -148,7 +148,7 @@ void Service::recognize(Request request, RecognitionDone done) {
     return;
   }
   if (answer_known_file(job)) return;
-  pool_->run([this, job] { decode(job); });
+  pool_->run(job->request.priority, [this, job] { decode(job); });
 }
 
 /// The very bytes were answered before, and memory has the answer still: nothing is decoded, nothing waits.
@@ -192,7 +192,7 @@ void Service::decode(const JobPointer& job) {
   glance(job, [this, job] {
     compute(computation_of(*job, job->request.stop), [this, job](Recognition answer) {
       job->answer = std::move(answer);
-      pool_->run([this, job] { finish(job); });
+      pool_->run(job->request.priority, [this, job] { finish(job); });
     });
   });
 }
@@ -221,7 +221,7 @@ void Service::glance(const JobPointer& job, std::move_only_function<void()> then
                  .stop = request.stop},
                 [this, job, look, then = std::move(then)](Reading reading) mutable {
                   take_reading(*look, std::move(reading));
-                  pool_->run([this, job, look, then = std::move(then)]() mutable {
+                  pool_->run(job->request.priority, [this, job, look, then = std::move(then)]() mutable {
                     Recognition& shown = look->answer;
                     if (shown.ok()) {
                       judge(*job->plan->task, options_.catalogue.get(), shown);
@@ -259,7 +259,7 @@ void Service::look_up(const JobPointer& job) {
   cache_->lookup_async(
       *job->key,
       [this, job](std::optional<cache::Hit> hit) {
-        pool_->run([this, job, hit = std::move(hit)] {
+        pool_->run(job->request.priority, [this, job, hit = std::move(hit)] {
           if (hit && take_stored(*job, *hit->answer, hit->tier)) {
             finish(job);
           } else {
@@ -299,7 +299,7 @@ void Service::fly(const JobPointer& job) {
         } else {
           answer.error = outcome.error();
         }
-        pool_->run([this, job] { finish(job); });
+        pool_->run(job->request.priority, [this, job] { finish(job); });
       });
   job->leaves.emplace(job->request.stop, [ticket] { ticket.cancel(); });
 }
@@ -325,9 +325,10 @@ void Service::read_turned(const ComputationPointer& computation, std::span<const
                 [this, computation, turns, computed = std::move(computed)](Reading reading) mutable {
                   keep_surer(computation->best, std::move(reading));
                   if (turns.size() > 1 && worth_turning(*computation, turns[1])) {
-                    pool_->run([this, computation, turns, computed = std::move(computed)]() mutable {
-                      read_turned(computation, turns.subspan(1), std::move(computed));
-                    });
+                    pool_->run(computation->priority,
+                               [this, computation, turns, computed = std::move(computed)]() mutable {
+                                 read_turned(computation, turns.subspan(1), std::move(computed));
+                               });
                     return;
                   }
                   take_best(*computation, computed);
@@ -464,7 +465,8 @@ void Service::chat(ChatRequest request, ChatListener listener) {
     return on_done(std::move(result));
   }
   listener.on_done = std::move(on_done);
-  pool_->run([this, request = std::move(request), listener = std::move(listener)]() mutable {
+  const engine::Priority priority = request.priority;
+  pool_->run(priority, [this, request = std::move(request), listener = std::move(listener)]() mutable {
     reader_->chat(std::move(request), std::move(listener));
   });
 }

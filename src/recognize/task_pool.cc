@@ -1,5 +1,6 @@
 #include "recognize/task_pool.h"
 
+#include <chrono>
 #include <utility>
 
 namespace fovea::recognize {
@@ -17,10 +18,10 @@ TaskPool::~TaskPool() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void TaskPool::run(std::move_only_function<void()> work) {
+void TaskPool::run(engine::Priority priority, std::move_only_function<void()> work) {
   {
     const std::lock_guard lock(mutex_);
-    waiting_.push_back(std::move(work));
+    waiting_.push(std::move(work), priority, std::chrono::steady_clock::now());
   }
   changed_.notify_one();
 }
@@ -32,8 +33,7 @@ void TaskPool::serve() {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
       if (waiting_.empty()) return;
-      work = std::move(waiting_.front());
-      waiting_.pop_front();
+      work = waiting_.pop(std::chrono::steady_clock::now());
     }
     work();
   }

@@ -2,16 +2,19 @@
 
 #include <condition_variable>
 #include <cstddef>
-#include <deque>
 #include <functional>
 #include <mutex>
 #include <thread>
 #include <vector>
 
+#include "engine/request.h"
+#include "recognize/priority_line.h"
+
 namespace fovea::recognize {
 
 /// A few threads for what must not hold up those that speak HTTP or compute: decoding, cutting into tiles,
-/// writing reviews. Its callers bound how much is under way. Thread-safe.
+/// writing reviews. What waits is done in the order of PriorityLine. Its callers bound how much is under
+/// way. Thread-safe.
 class TaskPool {
  public:
   explicit TaskPool(std::size_t threads);
@@ -21,14 +24,14 @@ class TaskPool {
   TaskPool& operator=(const TaskPool&) = delete;
 
   /// Runs `work` on one of the threads; it must not throw.
-  void run(std::move_only_function<void()> work);
+  void run(engine::Priority priority, std::move_only_function<void()> work);
 
  private:
   void serve();
 
   std::mutex mutex_;  // guards all below but threads_
   std::condition_variable changed_;
-  std::deque<std::move_only_function<void()>> waiting_;
+  PriorityLine<std::move_only_function<void()>> waiting_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/temporary_folder.h"
 #include "cli/program.h"
+#include "cli/serving.h"
 #include "server/http_client.h"
 
 namespace fovea::cli {
@@ -20,19 +21,6 @@ using fovea::testing::make_request;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using Json = nlohmann::ordered_json;
-
-std::vector<std::string> serve(std::vector<std::string> more) {
-  more.insert(more.begin(), {"serve", "--model", tiny_model().string()});
-  return more;
-}
-
-/// The port of "fovea: ready: http://127.0.0.1:PORT with model …".
-std::optional<std::uint16_t> port_of(const std::optional<std::string>& line) {
-  const std::string start = "http://127.0.0.1:";
-  const std::size_t at = line ? line->find(start) : std::string::npos;
-  if (at == std::string::npos) return std::nullopt;
-  return static_cast<std::uint16_t>(std::stoi(line->substr(at + start.size())));
-}
 
 TEST(ServeTest, SaysItIsReadyAnswersAndStopsWhenTold) {
   for (const int signal : {SIGTERM, SIGINT}) {

@@ -425,6 +425,43 @@ TEST_F(CardServiceTest, AMarkerInAMessageIsRefusedByName) {
   EXPECT_THAT(result.error->message, HasSubstr("<end_of_utterance>"));
 }
 
+TEST_F(CardServiceTest, TheFiguresTellWhoWaitsByPriorityAndHowLargeTheWeightsAre) {
+  EXPECT_EQ(service_->stats()["queue"]["waiting"], Json({{"high", 0}, {"normal", 0}, {"batch", 0}}));
+  const auto file = std::filesystem::file_size(models() / "card-reader-s/model.safetensors");
+  const auto weights = service_->stats()["model"]["card-reader-s"]["resident_bytes"].get<std::uintmax_t>();
+  EXPECT_LT(weights, file);
+  EXPECT_GT(weights, file * 9 / 10) << "all but the header";
+
+  // The engine stands still in the first answer's callback, and the others wait.
+  std::promise<void> holding, go_on;
+  std::vector<std::promise<void>> ends(5);
+  const auto chat = [&](std::size_t i, engine::Priority priority) {
+    ChatRequest request;
+    request.turns = {{.role = "user", .content = {std::string("Hello")}}};
+    request.max_new_tokens = 2;
+    request.priority = priority;
+    service_->chat(std::move(request), {.on_delta = [](ChatDelta) {},
+                                        .on_done =
+                                            [&, i](ChatResult) {
+                                              if (i == 0) {
+                                                holding.set_value();
+                                                go_on.get_future().wait();
+                                              }
+                                              ends[i].set_value();
+                                            }});
+  };
+  chat(0, engine::Priority::kNormal);
+  holding.get_future().wait();
+  chat(1, engine::Priority::kHigh);
+  chat(2, engine::Priority::kNormal);
+  chat(3, engine::Priority::kBatch);
+  chat(4, engine::Priority::kBatch);
+  const Json expected{{"high", 1}, {"normal", 1}, {"batch", 2}};
+  while (service_->stats()["queue"]["waiting"] != expected) std::this_thread::yield();
+  go_on.set_value();
+  for (std::promise<void>& end : ends) end.get_future().wait();
+}
+
 TEST_F(CardServiceTest, WhatIsDrainedRefusesAndAnswersWhatRuns) {
   std::promise<Recognition> promise;
   auto running = promise.get_future();

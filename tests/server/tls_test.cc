@@ -2,52 +2,20 @@
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 
 #include <array>
 #include <cstdio>
-#include <cstring>
 #include <fstream>
-#include <memory>
 
 #include "base/file.h"
 #include "base/temporary_folder.h"
 #include "server/server_fixture.h"
+#include "support/certificate.h"
 
 namespace fovea::testing {
 namespace {
 
 using ::testing::HasSubstr;
-
-template <class T, void (*kFree)(T*)>
-using Owned = std::unique_ptr<T, decltype([](T* value) { kFree(value); })>;
-
-/// Writes a certificate for localhost that it signs itself, and its key.
-void make_certificate(const server::TlsFiles& files, long serial) {
-  const Owned<EVP_PKEY, EVP_PKEY_free> key(EVP_EC_gen("P-256"));
-  const Owned<X509, X509_free> certificate(X509_new());
-  X509_set_version(certificate.get(), X509_VERSION_3);
-  ASN1_INTEGER_set(X509_get_serialNumber(certificate.get()), serial);
-  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -60);
-  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
-  X509_set_pubkey(certificate.get(), key.get());
-  X509_NAME* name = X509_get_subject_name(certificate.get());
-  const std::string subject = fmt::format("serial {}", serial);
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                             reinterpret_cast<const unsigned char*>(subject.c_str()), -1, -1, 0);
-  X509_set_issuer_name(certificate.get(), name);
-  ASSERT_GT(X509_sign(certificate.get(), key.get(), EVP_sha256()), 0);
-  std::FILE* file = std::fopen(files.certificate.c_str(), "w");
-  ASSERT_NE(file, nullptr);
-  PEM_write_X509(file, certificate.get());
-  std::fclose(file);
-  file = std::fopen(files.key.c_str(), "w");
-  ASSERT_NE(file, nullptr);
-  PEM_write_PrivateKey(file, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
-  std::fclose(file);
-}
 
 class TlsTest : public ServerTest {
  protected:
@@ -55,7 +23,7 @@ class TlsTest : public ServerTest {
     if (run("curl --version").empty()) GTEST_SKIP() << "curl is not installed";
     options_.tls = {.certificate = (folder_.path() / "certificate.pem").string(),
                     .key = (folder_.path() / "key.pem").string()};
-    make_certificate(options_.tls, 1);
+    test::make_certificate(options_.tls.certificate, options_.tls.key, 1);
   }
 
   static std::string run(const std::string& command) {
@@ -133,7 +101,7 @@ TEST_F(TlsTest, SpeaksNothingButTls) {
 TEST_F(TlsTest, TakesANewCertificateWhileItServes) {
   start();
   EXPECT_THAT(curl("/healthz", "-v"), HasSubstr("serial 1"));
-  make_certificate(options_.tls, 2);
+  test::make_certificate(options_.tls.certificate, options_.tls.key, 2);
   ASSERT_TRUE(server_->set_tls(options_.tls));
   EXPECT_THAT(curl("/healthz", "-v"), HasSubstr("serial 2"));
 }
@@ -150,7 +118,7 @@ TEST_F(TlsTest, KeepsTheOldCertificateWhenTheNewOneIsNone) {
 TEST_F(TlsTest, SaysWhatIsWrongWithItsFiles) {
   server::TlsFiles other{.certificate = (folder_.path() / "other.pem").string(),
                          .key = (folder_.path() / "other-key.pem").string()};
-  make_certificate(other, 3);
+  test::make_certificate(other.certificate, other.key, 3);
   options_.tls.key = other.key;
   const auto mismatch = server::Server(backend_, options_).start();
   ASSERT_FALSE(mismatch);

@@ -16,14 +16,17 @@ export async function readAlone(client, pictures) {
 
 /** What came back, counted. An answer is wrong when it is a 200 with other fields than the picture's. */
 export class Tally {
-  constructor() {
+  /** `allowed`: statuses that say no in an orderly way (429 overloaded, 503 draining, 504 too late). */
+  constructor(allowed = [429, 503, 504]) {
+    this.allowed = allowed;
     this.asked = this.good = this.wrong = this.shed = this.failed = 0;
+    this.statuses = {};  // of what was not answered
+    this.retryAfter = 0;  // of those, how many said in whole seconds when to come again
     this.tiers = { memory: 0, redis: 0, database: 0, computed: 0 };
     this.ms = [];
     this.errors = {};
   }
-  /** `allowed`: statuses that say no in an orderly way (429 overloaded, 503 draining, 504 too late). */
-  judge(answer, expected, allowed = [429, 503, 504]) {
+  judge(answer, expected) {
     ++this.asked;
     if (answer.status === 200 && JSON.stringify(answer.json?.fields) === expected) {
       ++this.good;
@@ -34,7 +37,9 @@ export class Tally {
     } else {
       const name = answer.status ? `${answer.status} ${answer.json?.error?.type ?? ''}`.trim() : answer.error;
       this.errors[name] = (this.errors[name] ?? 0) + 1;
-      if (allowed.includes(answer.status)) ++this.shed;
+      this.statuses[answer.status] = (this.statuses[answer.status] ?? 0) + 1;
+      if (/^[1-9]\d*$/.test(answer.headers?.['retry-after'] ?? '')) ++this.retryAfter;
+      if (this.allowed.includes(answer.status)) ++this.shed;
       else ++this.failed;
     }
   }

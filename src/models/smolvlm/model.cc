@@ -68,4 +68,10 @@ Result<std::unique_ptr<Model>> Model::load(const std::filesystem::path& director
       new Model(std::move(checkpoint), std::move(config), chosen.text, std::move(vision), std::move(text)));
 }
 
+std::size_t Model::weight_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& [name, tensor] : checkpoint_.tensors()) bytes += tensor.bytes.size();
+  return bytes;
+}
+
 }  // namespace fovea::models::smolvlm

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -41,6 +42,8 @@ class Model {
 
   [[nodiscard]] const Config& config() const { return config_; }
   [[nodiscard]] const tensor::SafeTensors& checkpoint() const { return checkpoint_; }
+  /// Of all tensors in the checkpoint: what is mapped. Copies in another precision come on top.
+  [[nodiscard]] std::size_t weight_bytes() const;
   [[nodiscard]] nn::Precision precision() const { return precision_; }  ///< of the text model
   [[nodiscard]] const VisionTower& vision() const { return vision_; }
   [[nodiscard]] const TextModel& text() const { return text_; }

@@ -1,13 +1,15 @@
 #!/bin/bash
-# The official openai client against a server: run.sh FOLDER SERVER [MODEL [fake]]
+# The official openai client against a server: run.sh FOLDER MODEL KIND SERVER [ARGUMENT...]
 #
-# FOLDER: where the client is installed; SERVER: a program that prints "…http://HOST:PORT…" once it listens, or
-# such a URL itself. Exit status 77: node or npm is not installed.
+# FOLDER: where the client is installed; KIND: real, or fake for the tests' stand-in; SERVER: a program that prints
+# "…http://HOST:PORT…" once it listens and takes its API keys from FOVEA_API_KEYS, or such a URL itself, whose key
+# is $FOVEA_API_KEY. Exit status 77: node or npm is not installed.
 set -euo pipefail
 folder=$1
-server=$2
-model=${3:-fake}
-kind=${4:-real}
+model=$2
+kind=$3
+server=$4
+shift 4
 here=$(cd "$(dirname "$0")" && pwd)
 
 for program in node npm; do
@@ -25,7 +27,8 @@ cp "$here/suite.mjs" "$folder/"
 if [[ $server == http* ]]; then
   url=$server
 else
-  "$server" > "$folder/server.log" 2>&1 &
+  export FOVEA_API_KEY=the-key-of-the-suite
+  FOVEA_API_KEYS=suite:$FOVEA_API_KEY "$server" "$@" > "$folder/server.log" 2>&1 &
   pid=$!
   trap 'kill "$pid" 2> /dev/null || true' EXIT
   url=

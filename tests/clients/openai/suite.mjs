@@ -8,7 +8,8 @@ import test from 'node:test';
 const [baseURL, model, client = 'openai-4', kind = 'real'] = process.argv.slice(2);
 const fake = kind === 'fake';
 const { default: OpenAI, ...library } = await import(client);
-const openai = new OpenAI({ baseURL: `${baseURL}/v1`, apiKey: process.env.FOVEA_API_KEY ?? 'none', maxRetries: 0 });
+const key = process.env.FOVEA_API_KEY;
+const openai = new OpenAI({ baseURL: `${baseURL}/v1`, apiKey: key ?? 'none', maxRetries: 0 });
 
 // One red pixel.
 const picture =
@@ -104,6 +105,19 @@ test('gives logprobs', async () => {
   }
 });
 
+test('streams the logprobs that it gives whole', async () => {
+  const parameters = {
+    model, messages: question('What is this?'), max_tokens: 4, temperature: 0, logprobs: true, top_logprobs: 2,
+  };
+  const whole = (await openai.chat.completions.create(parameters)).choices[0].logprobs.content;
+  const streamed = [];
+  for await (const chunk of await openai.chat.completions.create({ ...parameters, stream: true })) {
+    streamed.push(...(chunk.choices[0].logprobs?.content ?? []));
+  }
+  assert.ok(whole.length > 0);
+  assert.deepEqual(streamed, whole);
+});
+
 test('the same seed gives the same answer', async () => {
   const parameters = { model, messages: question('What is this?'), max_tokens: 8, temperature: 1, top_p: 0.9, seed: 7 };
   const first = await openai.chat.completions.create(parameters);
@@ -136,6 +150,36 @@ test('answers have the form of a schema', async () => {
   assert.deepEqual(Object.keys(value), ['name', 'shiny']);
   assert.equal(typeof value.name, 'string');
   assert.equal(typeof value.shiny, 'boolean');
+});
+
+test('answers are JSON where an object is asked for', async () => {
+  const answer = await openai.chat.completions.create({
+    model, messages: question('Which card is it? Answer in JSON.'), max_tokens: 128, temperature: 0,
+    response_format: { type: 'json_object' },
+  });
+  const { message, finish_reason: finish } = answer.choices[0];
+  assert.ok(message.content.startsWith('{'), message.content);
+  // A model that was never taught when to end may need more tokens than it has.
+  if (finish === 'length' && !fake) return;
+  const value = JSON.parse(message.content);
+  assert.ok(value !== null && typeof value === 'object' && !Array.isArray(value), message.content);
+});
+
+test('a wrong key is an authentication error', { skip: !key && 'the server has no keys' }, async () => {
+  const stranger = new OpenAI({ baseURL: `${baseURL}/v1`, apiKey: 'a-key-of-no-one-here', maxRetries: 0 });
+  for (const ask of [
+    () => stranger.models.list(),
+    () => stranger.chat.completions.create({ model, messages: say('x') }),
+    () => stranger.chat.completions.create({ model, messages: say('x'), stream: true }),
+  ]) {
+    await assert.rejects(ask, (error) => {
+      assert.ok(error instanceof OpenAI.AuthenticationError, `${error}`);
+      assert.equal(error.status, 401);
+      assert.match(error.message, /key/);
+      assert.ok(!error.message.includes('a-key-of-no-one-here'), 'the key is not repeated');
+      return true;
+    });
+  }
 });
 
 test('a conversation goes on', async () => {
