@@ -12,8 +12,6 @@
 namespace fovea::engine {
 namespace {
 
-// A request that waits so long counts as one of the next class, so that none starves.
-constexpr std::chrono::seconds kAgeing{5};
 // For keys and values, where nothing is asked for.
 constexpr std::size_t kUsualKeyValueBytes = std::size_t{256} << 20;
 // A pool larger than this could never be filled by what runs side by side.
@@ -143,8 +141,7 @@ void Scheduler::finish(Sequence& sequence, std::optional<Error> error) {
 Scheduler::Sequences::iterator Scheduler::next_waiting() {
   const auto now = Clock::now();
   const auto rank = [&](const auto& sequence) {
-    const auto aged = (now - sequence->request.submitted) / kAgeing;
-    return static_cast<long>(sequence->request.priority) - static_cast<long>(aged);
+    return effective_class(sequence->request.priority, now - sequence->request.submitted);
   };
   return std::ranges::min_element(waiting_, {}, rank);
 }
@@ -197,7 +194,7 @@ void Scheduler::request_frames(Sequence& sequence) {
     if (i < sequence.cache.length()) rows_there = rows;
   }
   // The order of next_waiting(), as a time that does not change.
-  const auto due = sequence.request.submitted + static_cast<int>(sequence.request.priority) * kAgeing;
+  const auto due = sequence.request.submitted + static_cast<int>(sequence.request.priority) * kRiseAfter;
   sequence.frames.resize(prompt.frames.size());
   for (std::size_t frame = rows_there / per_frame; frame < prompt.frames.size(); ++frame) {
     const std::size_t encoded = embeddings_.reused();
