@@ -46,9 +46,9 @@ TEST(PriorityLineTest, WaitingLiftsToTheNextPrioritySoThatNoneStarves) {
 
 TEST(TaskPoolTest, WhatIsUrgentIsNotHeldUpByABacklogThatIsNot) {
   std::vector<std::string> done;
+  std::promise<void> started, go_on;  // outlive the pool, whose tasks use them
   {
     TaskPool pool(1);
-    std::promise<void> started, go_on;
     pool.run(Priority::kBatch, [&] {
       started.set_value();
       go_on.get_future().wait();
