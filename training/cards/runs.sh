@@ -123,7 +123,7 @@ pack_files() { # NAME FOLDERS…: NAME.tgz.NN of what is there
   [ ${#there[@]} = 0 ] || tar -C "$work" --exclude='*.old' --exclude='*.part' -cz "${there[@]}" | split -b 15000000 -d - "$pack/$name.tgz."
 }
 pack() { # all results into a new folder, which then becomes pack/latest
-  local number
+  local number summaries
   number=$(date +%s.%N)
   pack="$work/pack/$number"
   mkdir -p "$pack"
@@ -131,13 +131,14 @@ pack() { # all results into a new folder, which then becomes pack/latest
   pack_files small s/model control/model pruned-10/model pruned-25/model pruned-50/model || return
   nvidia-smi >"$work/logs/gpus.log" 2>&1
   uptime >>"$work/logs/gpus.log"
-  tar -C "$work" -czf "$pack/logs.tgz" logs $(cd "$work" && ls -d ./*/summary.json 2>/dev/null)
+  mapfile -t summaries < <(cd "$work" && find . -mindepth 2 -maxdepth 2 -name summary.json)
+  tar -C "$work" -czf "$pack/logs.tgz" logs "${summaries[@]}"
   if [ -n "$(ls -A "$work/pizza")" ]; then
     tar -C "$work" -czf "$pack/pizza.tgz" pizza
     [ "$(stat -c %s "$pack/pizza.tgz")" -lt 15500000 ] || { rm "$pack/pizza.tgz" && echo "pizza: over 15.5 MB, not packed" >>"$work/logs/driver.log"; }
   fi
   ln -sfn "$number" "$work/pack/latest.new" && mv -T "$work/pack/latest.new" "$work/pack/latest"
-  ls -dt "$work"/pack/[0-9]* | tail -n +4 | xargs -r rm -r
+  printf '%s\n' "$work"/pack/[0-9]* | sort -r | tail -n +4 | xargs -r rm -r
 }
 
 running=()
