@@ -23,12 +23,7 @@ struct DoctorArguments {
 
 /// The services that `fovea serve` would use: options before the file, the file before the defaults.
 Result<doctor::Services> services(const DoctorArguments& arguments) {
-  config::Config config;
-  if (!arguments.config_file.empty()) {
-    auto read = config::read_config(arguments.config_file);
-    if (!read) return fail(ErrorCode::kUsage, read.error().message);
-    config = std::move(*read);
-  }
+  FOVEA_TRY(config::Config config, config_of(arguments.config_file));
   if (!arguments.redis.empty()) config.cache.redis_url = arguments.redis;
   if (!arguments.database.empty()) config.cache.database_url = arguments.database;
   if (!config.cache.enabled) return doctor::Services{};

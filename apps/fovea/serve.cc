@@ -35,12 +35,7 @@ struct ServeArguments {
 
 /// Options and environment before the file, the file before the defaults.
 Result<config::Config> load_config(const ServeArguments& arguments) {
-  config::Config config;
-  if (!arguments.config_file.empty()) {
-    auto read = config::read_config(arguments.config_file);
-    if (!read) return fail(ErrorCode::kUsage, read.error().message);
-    config = std::move(*read);
-  }
+  FOVEA_TRY(config::Config config, config_of(arguments.config_file));
   if (arguments.host) config.server.host = *arguments.host;
   if (arguments.port) config.server.port = *arguments.port;
   if (arguments.max_body_bytes) config.limits.max_body_bytes = *arguments.max_body_bytes;

@@ -26,6 +26,13 @@ reviews::Decider decider(const server::ReviewDesk::Decision& decision) {
 
 }  // namespace
 
+Result<config::Config> config_of(const std::string& file) {
+  if (file.empty()) return config::Config{};
+  auto read = config::read_config(file);
+  if (!read) return fail(ErrorCode::kUsage, read.error().message);
+  return std::move(*read);
+}
+
 Result<cache::TieredCacheOptions> cache_options(const config::Config::Cache& config) {
   cache::TieredCacheOptions options;
   options.memory.max_entries = config.memory_entries;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "base/result.h"
 #include "cache/options.h"
@@ -50,6 +51,9 @@ class QueueDesk final : public server::ReviewDesk {
  private:
   std::shared_ptr<reviews::ReviewQueue> queue_;
 };
+
+/// What a configuration file says; the defaults where there is no file. Errors: kUsage.
+Result<config::Config> config_of(const std::string& file);
 
 /// The tiers that keep answers, as a configuration has them. Errors: kUsage, without the passwords.
 Result<cache::TieredCacheOptions> cache_options(const config::Config::Cache& config);

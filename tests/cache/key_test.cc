@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 #include <spng.h>
-#include <webp/encode.h>
 
 #include <cstdlib>
 #include <map>
@@ -14,6 +13,7 @@
 
 #include "image/decode.h"
 #include "image/picture_files.h"
+#include "support/lossless_webp.h"
 
 namespace fovea::cache {
 namespace {
@@ -134,22 +134,11 @@ std::vector<std::byte> as_png(const image::Image& picture) {
   return file;
 }
 
-std::vector<std::byte> as_lossless_webp(const image::Image& picture) {
-  std::uint8_t* buffer = nullptr;
-  const std::size_t size =
-      WebPEncodeLosslessRGB(picture.rgb.data(), picture.width, picture.height, 3 * picture.width, &buffer);
-  EXPECT_NE(size, 0U);
-  const auto* bytes = reinterpret_cast<const std::byte*>(buffer);
-  std::vector<std::byte> file(bytes, bytes + size);
-  WebPFree(buffer);
-  return file;
-}
-
 TEST(CacheKey, IsTheSameForAPngAndALosslessWebpOfTheSamePixels) {
   for (const std::uint32_t seed : {1U, 2U, 3U}) {
     const image::Image picture = random_picture(37 + static_cast<int>(seed), 23, seed);
     const std::vector<std::byte> png = as_png(picture);
-    const std::vector<std::byte> webp = as_lossless_webp(picture);
+    const std::vector<std::byte> webp = test::as_lossless_webp(picture);
     const auto from_png = image::decode_image(png);
     const auto from_webp = image::decode_image(webp);
     ASSERT_TRUE(from_png && from_webp);

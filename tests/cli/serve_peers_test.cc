@@ -5,10 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <array>
 #include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -22,6 +20,7 @@
 #include "server/http_client.h"
 #include "support/certificate.h"
 #include "support/services.h"
+#include "support/shell.h"
 #include "support/temporary_folder.h"
 
 namespace fovea::cli {
@@ -37,13 +36,7 @@ using Json = nlohmann::ordered_json;
 
 /// What a shell command prints, both ways, and "exit STATUS".
 std::string shell(const std::string& command) {
-  std::string output;
-  FILE* pipe = popen((command + " 2>&1; echo \"exit $?\"").c_str(), "r");
-  if (pipe == nullptr) return output;
-  std::array<char, 4096> chunk{};
-  while (const auto count = fread(chunk.data(), 1, chunk.size(), pipe)) output.append(chunk.data(), count);
-  pclose(pipe);
-  return output;
+  return test::shell(command + " 2>&1; echo \"exit $?\"");
 }
 
 /// Whether a condition comes true, sooner or later.

@@ -46,6 +46,14 @@ class VisionBatchTest : public SchedulerFixture {
     EXPECT_EQ(logprobs(result), logprobs(single));
   }
 
+  /// Of the pictures from the first on.
+  void expect_all_as_alone(const std::vector<Generation>& results) {
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      SCOPED_TRACE(i);
+      expect_as_alone(i, results[i]);
+    }
+  }
+
   /// Steps of the tower that one frame needs by itself.
   std::size_t steps_of_one_frame() {
     Generation ignored;
@@ -65,10 +73,7 @@ TEST_F(VisionBatchTest, FramesOfDifferentRequestsGoThroughTheTowerTogetherFourBy
   for (std::size_t i = 0; i < results.size(); ++i) scheduler->add(look(i, &results[i]));
   run(*scheduler);
   EXPECT_EQ(batches.sizes, (std::vector<std::size_t>{4, 2}));
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    SCOPED_TRACE(i);
-    expect_as_alone(i, results[i]);
-  }
+  expect_all_as_alone(results);
 }
 
 TEST_F(VisionBatchTest, BesideAnAnswerAStepDoesOneFrameWhereMoreWouldHoldItUp) {
@@ -89,10 +94,7 @@ TEST_F(VisionBatchTest, BesideAnAnswerAStepDoesOneFrameWhereMoreWouldHoldItUp) {
   }
   EXPECT_EQ(batches.sizes, (std::vector<std::size_t>{4})) << "they share the pass all the same";
   run(*scheduler);
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    SCOPED_TRACE(i);
-    expect_as_alone(i, results[i]);
-  }
+  expect_all_as_alone(results);
 }
 
 TEST_F(VisionBatchTest, AnAnswerThatBeginsDuringAPassMakesItsStepsShort) {
@@ -118,10 +120,7 @@ TEST_F(VisionBatchTest, AnAnswerThatBeginsDuringAPassMakesItsStepsShort) {
     ASSERT_EQ(after.vision_step_frames - before.vision_step_frames, 1U);
   }
   run(*scheduler);
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    SCOPED_TRACE(i);
-    expect_as_alone(i, results[i]);
-  }
+  expect_all_as_alone(results);
 }
 
 TEST_F(VisionBatchTest, AnAnswerWaitsForAChunkOfAPromptOrForVisionAndNotForBoth) {

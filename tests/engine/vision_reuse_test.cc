@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <webp/encode.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -9,6 +8,7 @@
 #include "engine/generator.h"
 #include "engine/scheduler_fixture.h"
 #include "image/decode.h"
+#include "support/lossless_webp.h"
 
 // Frames are known by their pixels: neither the file that they came in nor where they stand matters.
 
@@ -17,21 +17,10 @@ namespace {
 
 class VisionReuseTest : public SchedulerFixture {};
 
-std::vector<std::byte> as_lossless_webp(const image::Image& picture) {
-  std::uint8_t* buffer = nullptr;
-  const std::size_t size =
-      WebPEncodeLosslessRGB(picture.rgb.data(), picture.width, picture.height, 3 * picture.width, &buffer);
-  EXPECT_NE(size, 0U);
-  const auto* bytes = reinterpret_cast<const std::byte*>(buffer);
-  std::vector<std::byte> file(bytes, bytes + size);
-  WebPFree(buffer);
-  return file;
-}
-
 TEST_F(VisionReuseTest, APictureInAnotherFileFormatSkipsTheTower) {
   const std::string png = read_file(golden_.folder() / "images/0_300x420_RGB.png").value();
   const image::Image from_png = image::decode_image(std::as_bytes(std::span(png))).value();
-  const auto webp = as_lossless_webp(from_png);
+  const auto webp = test::as_lossless_webp(from_png);
   const image::Image from_webp = image::decode_image(webp).value();
   Generation first, other_question;
   auto scheduler = make();

@@ -4,12 +4,11 @@
 #include <gmock/gmock.h>
 #include <stdlib.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
 #include "server/server_fixture.h"
+#include "support/shell.h"
 
 namespace fovea::testing {
 namespace {
@@ -27,15 +26,7 @@ class CurlTest : public ServerTest {
     if (!folder_.empty()) std::filesystem::remove_all(folder_);
   }
 
-  static std::string run(const std::string& command) {
-    std::string output;
-    FILE* pipe = popen((command + " 2>/dev/null").c_str(), "r");
-    if (pipe == nullptr) return output;
-    std::array<char, 4096> chunk{};
-    while (const auto count = fread(chunk.data(), 1, chunk.size(), pipe)) output.append(chunk.data(), count);
-    pclose(pipe);
-    return output;
-  }
+  static std::string run(const std::string& command) { return test::shell(command + " 2>/dev/null"); }
 
   /// What curl prints, which ends with the status, when run with `arguments` (%URL stands for the server).
   std::string curl(std::string arguments) {

@@ -3,12 +3,10 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include <array>
-#include <cstdio>
-
 #include "base/file.h"
 #include "base/temporary_folder.h"
 #include "server/server_fixture.h"
+#include "support/shell.h"
 
 namespace fovea::testing {
 namespace {
@@ -41,13 +39,7 @@ class MetricsTest : public ServerTest {
   }
 
   static std::string run(const std::string& command) {
-    std::string output;
-    FILE* pipe = popen((command + " 2>&1; echo \"exit $?\"").c_str(), "r");
-    if (pipe == nullptr) return output;
-    std::array<char, 4096> chunk{};
-    while (const auto count = fread(chunk.data(), 1, chunk.size(), pipe)) output.append(chunk.data(), count);
-    pclose(pipe);
-    return output;
+    return test::shell(command + " 2>&1; echo \"exit $?\"");
   }
 
   test::TemporaryFolder folder_;

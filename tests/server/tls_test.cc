@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include <array>
-#include <cstdio>
 #include <fstream>
 
 #include "base/file.h"
 #include "base/temporary_folder.h"
 #include "server/server_fixture.h"
 #include "support/certificate.h"
+#include "support/shell.h"
 
 namespace fovea::testing {
 namespace {
@@ -26,15 +25,7 @@ class TlsTest : public ServerTest {
     test::make_certificate(options_.tls.certificate, options_.tls.key, 1);
   }
 
-  static std::string run(const std::string& command) {
-    std::string output;
-    FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-    if (pipe == nullptr) return output;
-    std::array<char, 4096> chunk{};
-    while (const auto count = fread(chunk.data(), 1, chunk.size(), pipe)) output.append(chunk.data(), count);
-    pclose(pipe);
-    return output;
-  }
+  static std::string run(const std::string& command) { return test::shell(command + " 2>&1"); }
   std::string curl(const std::string& path, const std::string& arguments = {}) {
     return run(fmt::format(
         "curl -q --noproxy '*' --silent --insecure --max-time 60 --write-out ' %{{http_code}}' {} {}{}",
