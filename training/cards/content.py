@@ -9,7 +9,7 @@ from random import Random
 
 import distractors
 from fields import RARITIES, STAGES
-from words import SET_FIRST, SET_LAST, TITLES, coined, hashed, joined, misspelt, recased, training_word, unvoiced
+from words import SET_FIRST, SET_LAST, TITLES, alike, coined, hashed, joined, misspelt, recased, training_word, unvoiced
 
 SUFFIXES = ("V", "EX", "GX", "VMAX")
 TYPES = ("ember", "tide", "leaf", "volt", "mind", "stone", "shade", "steel")
@@ -56,13 +56,13 @@ def training_card_name(rng: Random) -> str:
                 name += ("-" if rng.random() < 0.15 else " ") + rng.choice(SUFFIXES)
             if len(name) <= 26:
                 break
-    return recased(rng, name, 0.1)
+    return recased(rng, alike(rng, name, 0.3), 0.1)
 
 
 def training_set_name(rng: Random) -> str:
     """A set name for training: half as below, half of one to three words of any make, small words between."""
     if rng.random() < 0.5:
-        return recased(rng, _changed_set_name(rng), 0.08)
+        return recased(rng, alike(rng, _changed_set_name(rng), 0.3), 0.08)
     while True:
         form, a, b = rng.random(), training_word(rng), training_word(rng)
         if form < 0.2:
@@ -84,7 +84,7 @@ def training_set_name(rng: Random) -> str:
         else:
             name = f"{a} {b} {training_word(rng)}"
         if len(name) <= 28:
-            return recased(rng, name, 0.12)
+            return recased(rng, alike(rng, name, 0.3), 0.12)
 
 
 def training_number(rng: Random) -> str:

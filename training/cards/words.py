@@ -4,6 +4,7 @@ A word belongs to the test split by its hash, so that no training run ever draws
 marked as for training makes wider words, which no language model helps to read.
 """
 
+import re
 import zlib
 from random import Random
 
@@ -52,6 +53,13 @@ FORBIDDEN = ("null", "true", "false")
 LOOK_ALIKE = ("iltfjr", "aoecu", "nmrhu", "vwyx", "szxe", "oqgcd", "bhdpk", "gqpy", "efpbr")
 
 
+ALIKE = {
+    c: group
+    for group in ("li", "ce", "ao", "trf", "nm", "hb", "vy", "dg", "sz", "uw", "FPE", "CGO", "MHN", "RKB", "VUY", "SZ", "LT", "QD")
+    for c in group
+}
+
+
 def hashed(text: str, modulus: int) -> bool:
     """Whether a text belongs to the test split."""
     return zlib.crc32(text.lower().encode()) % modulus == 0
@@ -85,6 +93,23 @@ def misspelt(rng: Random, word: str) -> str:
         changed = word[:at] + word[at : at + 2][::-1] + word[at + 2 :]
     changed = changed.capitalize()
     return word if any(bad in changed.lower() for bad in FORBIDDEN) else changed
+
+
+def alike(rng: Random, text: str, share: float) -> str:
+    """A text at times with half of its letters drawn again among those that look alike, so that only the print tells them apart.
+
+    Invented words still have habits: `l` before a consonant was rare in them, and small letters were read `i` there.
+    """
+    if rng.random() >= share:
+        return text
+
+    def again(match: re.Match) -> str:
+        word = match[0]
+        drawn = "".join(rng.choice(ALIKE[c]) if c in ALIKE and rng.random() < 0.5 else c for c in word)
+        kept = word in JOINS or hashed(drawn, 8) or any(bad in drawn.lower() for bad in FORBIDDEN)
+        return word if kept else drawn
+
+    return re.sub(r"[^\s'-]+", again, text)
 
 
 def unvoiced(rng: Random) -> str:
