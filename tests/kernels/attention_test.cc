@@ -252,6 +252,24 @@ TEST_P(AttentionKernelTest, LargeScoresDoNotOverflow) {
   for (const float value : run(cache, q, 32, {600, 1, 300, 599}, 1.0F)) EXPECT_TRUE(std::isfinite(value));
 }
 
+TEST_P(AttentionKernelTest, TheHighestScoresShareTheWeightsHoweverLargeTheyAre) {
+  constexpr std::size_t kHeadDim = 16, kPositions = 300;
+  for (const float size : {1e4F, 1e6F, 3e9F, 7e12F}) {
+    // The first two positions of the second chunk have the highest score, all others minus that.
+    std::vector<float> k(kPositions * kHeadDim, -size), v(kPositions * kHeadDim, 5.0F);
+    std::fill_n(k.begin() + kAttentionChunk * kHeadDim, 2 * kHeadDim, size);
+    std::fill_n(v.begin() + kAttentionChunk * kHeadDim, kHeadDim, 1.0F);
+    std::fill_n(v.begin() + (kAttentionChunk + 1) * kHeadDim, kHeadDim, 2.0F);
+    const PackedCache cache(kPositions, kHeadDim, std::move(k), std::move(v));
+    const std::vector<BFloat16> q(kHeadDim, tensor::to_bfloat16(size));
+    for (const float scale : {0.1F, 0.117851130F, 0.125F, 0.25F, 0.7F}) {
+      const Found found = attend(cache, q, kHeadDim, {kPositions}, 0, kPositions, scale);
+      ASSERT_NEAR(found.totals[0], 2.0F, 1e-3) << size << " and " << scale;
+      for (const float sum : found.out) ASSERT_NEAR(sum, 3.0F, 1e-2) << size << " and " << scale;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Isa, AttentionKernelTest, testing::ValuesIn(supported_kernels()), isa_name);
 
 }  // namespace

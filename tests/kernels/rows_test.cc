@@ -71,6 +71,19 @@ TEST_P(Rows, SoftmaxOfHugeScoresStaysFinite) {
   EXPECT_LT(x[2], 1e-37F);
 }
 
+TEST_P(Rows, SoftmaxOfHugeScoresSharesBetweenTheHighestWhateverTheScale) {
+  // Scales of which some make the product of score and scale round up, others down.
+  for (const float scale : {0.1F, 0.117851130F, 0.3F, 0.7F, 3.0F}) {
+    for (const float top : {1e9F, 3e12F, 7e20F, 1e30F}) {
+      std::vector<float> x(19, -top);
+      x[3] = x[18] = top;
+      GetParam()->softmax(x.data(), scale, x.size());
+      for (std::size_t i = 0; i < x.size(); ++i)
+        ASSERT_NEAR(x[i], i == 3 || i == 18 ? 0.5F : 0.0F, 1e-6) << top << " times " << scale;
+    }
+  }
+}
+
 TEST_P(Rows, GeluEqualsItsDefinitionOverTheWholeRange) {
   std::vector<float> x;
   for (float value = -12.0F; value <= 12.0F; value += 0.037F) x.push_back(value);

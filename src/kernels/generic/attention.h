@@ -111,12 +111,11 @@ inline constexpr float kLog2E = 1.44269504F;
 template <class Vector>
 inline float chunk_weights(const float* scores, std::size_t seen, std::size_t filled, float scale, float top,
                            const float* value_scales, BFloat16* weights) {
-  const Vector factor = Vector::set1(scale * kLog2E);
-  const Vector offset = Vector::set1(-top * scale * kLog2E);
+  const ScaledBelowTop<Vector> scaled(top, scale, kLog2E);
   Vector total = Vector::zero();
   std::size_t i = 0;
   for (; i + Vector::kLanes <= seen; i += Vector::kLanes) {
-    const Vector weight = power_of_two(Vector::fma(Vector::load(scores + i), factor, offset));
+    const Vector weight = power_of_two(scaled(Vector::load(scores + i)));
     total = Vector::add(total, weight);
     const Vector stored =
         value_scales == nullptr ? weight : Vector::mul(weight, Vector::load(value_scales + i));
@@ -125,8 +124,7 @@ inline float chunk_weights(const float* scores, std::size_t seen, std::size_t fi
   for (; i < filled; i += Vector::kLanes) {
     const std::size_t lanes = seen > i ? seen - i : 0;
     // Lanes past the end hold no scores: whatever comes of them must be a number before it is dropped.
-    const Vector power =
-        Vector::min(Vector::fma(Vector::load_partial(scores + i, lanes), factor, offset), Vector::zero());
+    const Vector power = Vector::min(scaled(Vector::load_partial(scores + i, lanes)), Vector::zero());
     const Vector weight = Vector::first(power_of_two(power), lanes);
     total = Vector::add(total, weight);
     const Vector stored =

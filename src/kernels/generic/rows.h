@@ -79,6 +79,28 @@ inline void rms_norm(const float* x, const float* weight, float eps, float* out,
   }
 }
 
+/// unit * scale * (x - top) for x up to top, as one multiplication and addition. Where the rounding of such
+/// large products would show in bfloat16, and could leave a difference far above zero, top is subtracted
+/// first.
+template <class Vector>
+class ScaledBelowTop {
+ public:
+  ScaledBelowTop(float top, float scale, float unit)
+      : top_(Vector::set1(top)),
+        factor_(Vector::set1(scale * unit)),
+        offset_(Vector::set1(-top * scale * unit)) {
+    constexpr float kLargeProduct = 65'536;
+    large_ = std::fabs(top * scale * unit) > kLargeProduct;
+  }
+  Vector operator()(Vector x) const {
+    return large_ ? Vector::mul(Vector::sub(x, top_), factor_) : Vector::fma(x, factor_, offset_);
+  }
+
+ private:
+  Vector top_, factor_, offset_;
+  bool large_;
+};
+
 template <class Vector>
 inline void softmax(float* x, float scale, std::size_t n) {
   Vector top = Vector::set1(x[0]);
@@ -87,10 +109,8 @@ inline void softmax(float* x, float scale, std::size_t n) {
   float highest = top.reduce_max();
   for (; i < n; ++i) highest = x[i] > highest ? x[i] : highest;
 
-  const Vector factor = Vector::set1(scale);
-  const Vector offset = Vector::set1(-highest * scale);
-  map<Vector>(
-      x, n, [&](Vector v, std::size_t, std::size_t) { return exponential(Vector::fma(v, factor, offset)); });
+  const ScaledBelowTop<Vector> scaled(highest, scale, 1.0F);
+  map<Vector>(x, n, [&](Vector v, std::size_t, std::size_t) { return exponential(scaled(v)); });
   const Vector inverse = Vector::set1(1.0F / sum<Vector>(x, n, [](Vector v) { return v; }));
   map<Vector>(x, n, [&](Vector v, std::size_t, std::size_t) { return Vector::mul(v, inverse); });
 }
