@@ -99,6 +99,26 @@ struct AttentionBf16 {
   std::size_t head_dim;
 };
 
+/// Attention of `rows` queries of one head over all of its `positions`, products in int8, in chunks of
+/// kAttentionChunk positions that are merged in order as those of AttentionBf16. A weight is rounded to
+/// 127ths of the largest of its chunk, and what rows are divided by are sums of the rounded ones.
+struct AttentionInt8 {
+  const std::uint8_t* q;           ///< [rows, depth] as this set's quantize_row writes them;
+  const float* q_scales;           ///< [rows], times log2(e) and what scores are scaled by
+  const std::uint8_t* keys;        ///< packed [positions / 16, depth / 4, 16, 4] signed bytes
+  const std::int32_t* key_sums;    ///< [positions rounded up to 16]
+  const float* key_scales;         ///< [positions rounded up to 16]
+  const std::uint8_t* values;      ///< [chunks]: packed [head_dim / 16, kAttentionChunk / 4, 16, 4]
+  const std::int32_t* value_sums;  ///< [chunks, head_dim rounded up to 16]
+  const float* value_scales;       ///< [chunks, head_dim rounded up to 16]
+  std::size_t positions;
+  float* out;  ///< [rows], rows out_stride apart: weighted means of values
+  std::size_t out_stride;
+  std::size_t rows;  ///< at most kAttentionRows
+  std::size_t head_dim;
+  std::size_t depth;  ///< head_dim padded to a multiple of kPackedDepth
+};
+
 /// What attention found for one row: see AttentionBf16.
 struct AttentionRow {
   float* out;  ///< [head_dim]
@@ -122,6 +142,7 @@ struct Kernels {
   void (*matmul_int8)(const MatmulQuantized& product);
   void (*matmul_int4)(const MatmulQuantized& product);
   void (*attention_bf16)(const AttentionBf16& attention);
+  void (*attention_int8)(const AttentionInt8& attention);  ///< null where bfloat16 is what the set does best
   /// Adds what was found at later positions: into = into + part. attention_bf16 merges its chunks so.
   void (*merge_attention)(AttentionRow& into, const AttentionRow& part, float scale, std::size_t head_dim);
 

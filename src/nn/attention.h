@@ -10,7 +10,8 @@
 namespace fovea::nn {
 
 // Beside float weights attention is computed in float. Beside narrower ones queries, keys, values and
-// attention weights are rounded to bfloat16, and sums are float.
+// attention weights are rounded to bfloat16, and sums are float; beside int8 and int4 weights bidirectional
+// attention of heads of 64 channels (or a multiple) rounds them to int8 where the instruction set has that.
 
 /// softmax(Q K^T / sqrt(head_dim)) V over all tokens of each frame. q, k, v, out: [frames, tokens, heads,
 /// head_dim]; key_value_heads = heads. `weights` is the precision of the model's weights.

@@ -19,6 +19,9 @@ void bidirectional_attention_f32(const Compute& compute, const AttentionShape& s
 void bidirectional_attention_bf16(const Compute& compute, const AttentionShape& shape, const float* q,
                                   const float* k, const float* v, std::size_t frames, std::size_t tokens,
                                   float* out);
+void bidirectional_attention_int8(const Compute& compute, const AttentionShape& shape, const float* q,
+                                  const float* k, const float* v, std::size_t frames, std::size_t tokens,
+                                  float* out);
 void causal_attention_f32(const Compute& compute, const AttentionShape& shape, const LayerPages& layer,
                           std::span<const SequenceRows> batch, const float* q, float* out);
 /// bfloat16 pages. Reads int8 ones too, but then q and out are those of causal_attention_int8.

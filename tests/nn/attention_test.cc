@@ -44,10 +44,17 @@ void expect_near(const float* found, const std::vector<double>& expected, double
   for (std::size_t d = 0; d < expected.size(); ++d) ASSERT_NEAR(found[d], expected[d], tolerance) << where;
 }
 
-constexpr Precision kPrecisions[] = {Precision::kF32, Precision::kBF16};
+constexpr Precision kPrecisions[] = {Precision::kF32, Precision::kBF16, Precision::kInt8};
 constexpr KeyValueType kKeyValueTypes[] = {KeyValueType::kF32, KeyValueType::kBF16, KeyValueType::kInt8};
 
-class BidirectionalAttentionTest : public testing::TestWithParam<Precision> {};
+class BidirectionalAttentionTest : public testing::TestWithParam<Precision> {
+ protected:
+  static double tolerance() {
+    return GetParam() == Precision::kF32    ? kFloatTolerance
+           : GetParam() == Precision::kBF16 ? kBf16Tolerance
+                                            : kInt8Tolerance;
+  }
+};
 class CausalAttentionTest : public testing::TestWithParam<KeyValueType> {
  protected:
   static double tolerance() {
@@ -64,8 +71,8 @@ INSTANTIATE_TEST_SUITE_P(KeysAndValues, CausalAttentionTest, testing::ValuesIn(k
 struct VisionCase {
   std::size_t frames, tokens, heads, head_dim;
 };
-constexpr VisionCase kVision[] = {
-    {1, 1, 1, 16}, {2, 36, 3, 24}, {3, 25, 2, 72}, {1, 130, 1, 9}, {2, 64, 4, 64}};
+constexpr VisionCase kVision[] = {{1, 1, 1, 16},  {2, 36, 3, 24}, {3, 25, 2, 72},
+                                  {1, 130, 1, 9}, {2, 64, 4, 64}, {1, 601, 1, 80}};
 
 std::vector<float> bidirectional(const VisionCase& size, const std::vector<float>& q,
                                  const std::vector<float>& k, const std::vector<float>& v,
@@ -93,7 +100,7 @@ TEST_P(BidirectionalAttentionTest, EveryTokenSeesAllTokensOfItsFrameAndNoOther) 
           expect_near(
               out.data() + at,
               attend(q.data() + at, k.data() + frame, v.data() + frame, size.tokens, width, size.head_dim),
-              GetParam() == Precision::kF32 ? kFloatTolerance : kBf16Tolerance,
+              tolerance(),
               fmt::format("{}: {} frames of {} tokens, head_dim {}: token {} head {}", kernels->isa,
                           size.frames, size.tokens, size.head_dim, token, head));
         }

@@ -16,6 +16,7 @@ inline constexpr Kernels make_kernels(const char* isa) {
   kernels.matmul_int8 = matmul_int8;
   kernels.matmul_int4 = matmul_int4;
   kernels.attention_bf16 = attention_bf16;
+  kernels.attention_int8 = nullptr;  // tiles of bfloat16 are fast, and int8 ones were not tried
   return kernels;
 }
 

@@ -2,6 +2,7 @@
 
 #include "kernels/avx512bf16/isa.h"
 #include "kernels/avx512bf16/vector.h"
+#include "kernels/generic/attention_int8.h"
 
 namespace fovea::kernels::avx512bf16 {
 
@@ -11,6 +12,10 @@ void attention_bf16(const AttentionBf16& attention) {
 
 void merge_attention(AttentionRow& into, const AttentionRow& part, float scale, std::size_t head_dim) {
   generic::merge_attention<Vector>(into, part, scale, head_dim);
+}
+
+void attention_int8(const AttentionInt8& attention) {
+  generic::attention_int8<Isa, matmul_int8>(attention);
 }
 
 }  // namespace fovea::kernels::avx512bf16

@@ -1,5 +1,6 @@
 #include "kernels/avxvnni/isa.h"
 #include "kernels/avxvnni/vector.h"
+#include "kernels/generic/attention_int8.h"
 #include "kernels/generic/attention_ymm.h"
 
 namespace fovea::kernels::avxvnni {
@@ -10,6 +11,10 @@ void attention_bf16(const AttentionBf16& attention) {
 
 void merge_attention(AttentionRow& into, const AttentionRow& part, float scale, std::size_t head_dim) {
   generic::merge_attention<Vector>(into, part, scale, head_dim);
+}
+
+void attention_int8(const AttentionInt8& attention) {
+  generic::attention_int8<Isa, matmul_int8>(attention);
 }
 
 }  // namespace fovea::kernels::avxvnni

@@ -136,10 +136,18 @@ inline float chunk_weights(const float* scores, std::size_t seen, std::size_t fi
 
 template <class Vector>
 inline float highest_of(const float* x, std::size_t n) {
-  Vector top = Vector::set1(x[0]);
+  constexpr std::size_t kChains = 4;  // one would wait for itself
+  Vector top[kChains];
+#pragma unroll
+  for (Vector& chain : top) chain = Vector::set1(x[0]);
   std::size_t i = 0;
-  for (; i + Vector::kLanes <= n; i += Vector::kLanes) top = Vector::max(top, Vector::load(x + i));
-  float highest = top.reduce_max();
+  for (; i + kChains * Vector::kLanes <= n; i += kChains * Vector::kLanes) {
+#pragma unroll
+    for (std::size_t c = 0; c < kChains; ++c)
+      top[c] = Vector::max(top[c], Vector::load(x + i + c * Vector::kLanes));
+  }
+  for (; i + Vector::kLanes <= n; i += Vector::kLanes) top[0] = Vector::max(top[0], Vector::load(x + i));
+  float highest = Vector::max(Vector::max(top[0], top[1]), Vector::max(top[2], top[3])).reduce_max();
   for (; i < n; ++i) highest = x[i] > highest ? x[i] : highest;
   return highest;
 }
