@@ -1,7 +1,8 @@
 // How near the kernels come to what each instruction set can do: products, decoding and attention in one
 // thread, for every set of this processor or for those named on the command line. Time is the thread's own
 // processor time, so that other programs disturb little. --products: products in the models' shapes alone, by
-// a team of two threads or as many as named, beside each set's peak (products.cc).
+// a team of two threads or as many as named, beside each set's peak (products.cc). --fork-join: what a
+// parallel loop of such a team costs (fork_join.cc).
 
 #include <fmt/format.h>
 #include <time.h>
@@ -126,16 +127,18 @@ void bench(const Kernels& kernels) {
 }  // namespace
 }  // namespace fovea::kernels
 
-// kernels_bench [--products [--threads N]] [ISA ...]
+// kernels_bench [--products|--fork-join [--threads N]] [ISA ...]
 int main(int argc, char** argv) {
   using namespace fovea::kernels;
-  bool products = false;
+  bool products = false, fork_join = false;
   std::size_t threads = 2;
   std::vector<std::string_view> names;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
     if (argument == "--products") {
       products = true;
+    } else if (argument == "--fork-join") {
+      fork_join = true;
     } else if (argument == "--threads" && i + 1 < argc) {
       threads = static_cast<std::size_t>(std::max(1, std::atoi(argv[++i])));
     } else {
@@ -147,7 +150,10 @@ int main(int argc, char** argv) {
     const bool wanted = names.empty() || std::ranges::find(names, kernels->isa) != names.end();
     if (wanted) sets.push_back(kernels);
   }
-  if (products) {
+  if (fork_join) {
+    fovea::WorkerTeam team(threads);
+    bench_fork_join(team);
+  } else if (products) {
     fovea::WorkerTeam team(threads);
     bench_model_products(team, sets);
   } else {

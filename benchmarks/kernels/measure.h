@@ -62,6 +62,9 @@ std::vector<Measured> measure_in_turn(const std::vector<Candidate>& candidates);
 /// The shapes of the models in `team`, for each set; what tiles reach by where their operands lie.
 void bench_model_products(WorkerTeam& team, const std::vector<const Kernels*>& sets);
 
+/// Loops in which every thread of the team takes part, after pauses of several lengths.
+void bench_fork_join(WorkerTeam& team);
+
 #if defined(__x86_64__)
 /// Loops of 2 x 2 tile products whose operands lie in one cache or the other. First of them the peak.
 std::vector<Candidate> tile_loops();

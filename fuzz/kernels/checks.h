@@ -175,6 +175,7 @@ void check_rows(Source& source, const Kernels& portable, Sets sets);
 void check_products(Source& source, const Kernels& portable, Sets sets);
 void check_quantized(Source& source, const Kernels& portable, Sets sets);
 void check_attention(Source& source, const Kernels& portable, Sets sets);
+void check_attention_int8(Source& source, const Kernels& portable, Sets sets);
 void check_merge(Source& source, const Kernels& portable, Sets sets);
 void check_resampling(Source& source, const Kernels& portable, Sets sets);
 
