@@ -103,7 +103,7 @@ cascade-report: build ## accuracy against compute of fast, accurate, cascade, ve
 	@scripts/bootstrap build test
 	node benchmarks/cascade/report.mjs $(if $(DATA),--data "$(DATA)") $(if $(SHIP),--ship --docs) $(CASCADE_OPTIONS)
 
-peers: build ## fovea beside ONNX Runtime and llama.cpp on this machine: installs, builds, measures (about 15 minutes)
+peers: build ## fovea beside ONNX Runtime and llama.cpp on this machine: installs, builds, measures (15 minutes and more)
 	@benchmarks/peers/run
 
 clean: ## remove build/

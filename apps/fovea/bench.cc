@@ -110,7 +110,10 @@ void add_bench(CLI::App& app, Action& action) {
   command->get_option("--model")->excludes(synthetic);
   command->add_flag("--keep", arguments->keep, "Keep the synthetic checkpoint for the next time")
       ->needs(synthetic);
-  command->add_option("--concurrency", arguments->concurrency, "Also send so many requests in parallel")
+  command
+      ->add_option("--concurrency", arguments->concurrency,
+                   "Also send so many requests at once to the engine, as a server does, and compare with one "
+                   "at a time")
       ->type_name("N")
       ->check(CLI::Range(1, 256).description(""));
   command->add_flag("--quick", arguments->quick, "Every figure once instead of a median of several");

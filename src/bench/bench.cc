@@ -1,23 +1,21 @@
 #include "bench/bench.h"
 
 #include <algorithm>
-#include <cmath>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <span>
-#include <thread>
-#include <utility>
 
 #include "base/clock.h"
 #include "base/worker_team.h"
 #include "bench/memory.h"
+#include "bench/parallel.h"
 #include "bench/picture.h"
+#include "bench/statistics.h"
 #include "bench/work.h"
+#include "engine/engine.h"
 #include "image/decode.h"
 #include "image/tiling.h"
-#include "server/side_threads.h"
+#include "nn/attention.h"
 
 namespace fovea::bench {
 namespace {
@@ -26,19 +24,7 @@ using Generation = engine::Generated;
 using engine::Generator;
 using models::smolvlm::Cache;
 
-constexpr std::size_t kNewTokens = 64;
 constexpr std::size_t kStages = 7;
-constexpr const char* kPrompt = "Read this trading card.";
-
-double percentile(std::vector<double> values, double fraction) {
-  std::ranges::sort(values);
-  const auto rank = static_cast<std::size_t>(std::ceil(fraction * static_cast<double>(values.size())));
-  return values[std::clamp<std::size_t>(rank, 1, values.size()) - 1];
-}
-
-double median(std::vector<double> values) {
-  return percentile(std::move(values), 0.5);
-}
 
 /// One run of the program: the model, the machine's peaks, and how often to repeat.
 class Bench {
@@ -72,7 +58,7 @@ class Bench {
     result.prefill_ms = median(prefill);
     result.decode_ms = median(decode);
     result.total_ms = median(total);
-    result.peak_fraction = least_end_to_end_ms(result) / result.total_ms;
+    set_peak_fractions(result);
     return result;
   }
 
@@ -107,7 +93,7 @@ class Bench {
       return times.back();
     }));
     const double ms = median(times) / static_cast<double>(count);
-    return Measurement{count, ms, least_ms(vision_work(config_), model_.precision(), peaks_) / ms};
+    return Measurement{count, ms, least_tile_ms() / ms};
   }
 
   Result<Measurement> prefill(std::size_t tokens) {
@@ -143,37 +129,6 @@ class Bench {
     return Measurement{context, 1000 / ms, bytes / (peaks_.read_gbps * 1e6) / ms};
   }
 
-  /// `parallel` callers, each of whom asks again as soon as it has its answer, share one line to the model.
-  Result<Concurrency> concurrency(std::size_t parallel) {
-    const std::size_t each = quick_ ? 1 : 3;
-    server::SideThreads queue(1, parallel);
-    std::mutex mutex;  // guards latencies and error
-    std::vector<double> latencies;
-    std::optional<Error> error;
-    const Stopwatch watch;
-    {
-      std::vector<std::jthread> callers;
-      for (std::size_t caller = 0; caller < parallel; ++caller) {
-        callers.emplace_back([&] {
-          for (std::size_t i = 0; i < each; ++i) {
-            const Stopwatch waited;
-            auto answer = ask(queue);
-            const std::scoped_lock lock(mutex);
-            latencies.push_back(waited.elapsed_ms());
-            if (!answer) error = answer.error();
-          }
-        });
-      }
-    }
-    if (error) return std::unexpected(*error);
-    const double seconds = watch.elapsed_ms() / 1000;
-    return Concurrency{.parallel = parallel,
-                       .requests = latencies.size(),
-                       .requests_per_s = static_cast<double>(latencies.size()) / seconds,
-                       .p50_ms = percentile(latencies, 0.5),
-                       .p95_ms = percentile(latencies, 0.95)};
-  }
-
  private:
   [[nodiscard]] nn::KeyValueType key_value_type() const { return model_.text().key_value_type(); }
 
@@ -196,27 +151,10 @@ class Bench {
     const double decode_ms = watch.elapsed_ms();
     result.tiles =
         static_cast<std::size_t>(image::plan_tiles({picture.width, picture.height}, config_.tiling).frames());
-    FOVEA_TRY(Generation generation, generator_.generate({&picture, 1}, kPrompt,
+    FOVEA_TRY(Generation generation, generator_.generate({&picture, 1}, kQuestion,
                                                          {.max_new_tokens = kNewTokens, .ignore_eos = true}));
     generation.image_ms += decode_ms;
     return generation;
-  }
-
-  Result<Generation> ask(server::SideThreads& queue) {
-    std::mutex mutex;  // guards answer
-    std::condition_variable answered;
-    std::optional<Result<Generation>> answer;
-    const bool taken = queue.submit([&] {
-      EndToEnd unused;
-      auto generation = request(unused);
-      const std::scoped_lock lock(mutex);
-      answer = std::move(generation);
-      answered.notify_one();
-    });
-    if (!taken) return fail(ErrorCode::kInternal, "the line to the model was full");
-    std::unique_lock lock(mutex);
-    answered.wait(lock, [&] { return answer.has_value(); });
-    return std::move(*answer);
   }
 
   /// Prefills `tokens` arbitrary tokens; gives the logits after the last.
@@ -233,14 +171,24 @@ class Bench {
     return logits;
   }
 
-  [[nodiscard]] double least_end_to_end_ms(const EndToEnd& result) const {
-    Work work = prefill_work(config_, result.prompt_tokens);
-    for (std::size_t i = 0; i < result.tiles; ++i) work += vision_work(config_);
+  [[nodiscard]] double least_tile_ms() const {
+    const std::size_t head_dim = config_.vision.hidden_size / config_.vision.num_attention_heads;
+    const nn::Precision attention =
+        nn::bidirectional_attention_precision(generator_.compute().kernels, head_dim, model_.precision());
+    return least_ms(vision_work(config_, attention), model_.precision(), peaks_);
+  }
+
+  void set_peak_fractions(EndToEnd& result) const {
+    const nn::Precision precision = model_.precision();
+    const double vision = static_cast<double>(result.tiles) * least_tile_ms();
+    const double prefill = least_ms(prefill_work(config_, result.prompt_tokens), precision, peaks_);
     const std::size_t steps = result.new_tokens - 1;  // prefill gives the first
-    const double bytes =
-        decode_bytes(config_, model_.precision(), key_value_type(), result.prompt_tokens + steps / 2);
-    return least_ms(work, model_.precision(), peaks_) +
-           static_cast<double>(steps) * bytes / (peaks_.read_gbps * 1e6);
+    const double bytes = decode_bytes(config_, precision, key_value_type(), result.prompt_tokens + steps / 2);
+    const double decode = static_cast<double>(steps) * bytes / (peaks_.read_gbps * 1e6);
+    result.vision_peak_fraction = vision / result.vision_ms;
+    result.prefill_peak_fraction = prefill / result.prefill_ms;
+    result.decode_peak_fraction = decode / result.decode_ms;
+    result.peak_fraction = (vision + prefill + decode) / result.total_ms;
   }
 
   Generator& generator_;
@@ -307,7 +255,8 @@ Result<Report> run(const BenchOptions& options, const Observer& observer) {
   }
   if (options.concurrency > 0) {
     stage("in parallel");
-    FOVEA_TRY(report.concurrency, bench.concurrency(options.concurrency));
+    engine::Engine engine(generator->release(), parallel_options(options.concurrency));
+    FOVEA_TRY(report.concurrency, measure_parallel(engine, options.concurrency, options.quick ? 1 : 3));
   }
   stage("machine again");
   FOVEA_TRY(report.after, measure_machine());

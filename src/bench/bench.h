@@ -19,7 +19,7 @@ struct BenchOptions {
   std::string model;                ///< what the report calls it
   bool synthetic = false;           ///< its weights are random: the report says so
   engine::GeneratorOptions generator;
-  std::size_t concurrency = 0;  ///< requests in parallel; 0: not measured
+  std::size_t concurrency = 0;  ///< requests at once; 0: not measured
   bool quick = false;           ///< every figure once instead of a median of several
 };
 
@@ -35,7 +35,8 @@ struct Measurement {
 struct EndToEnd {
   std::size_t tiles = 0, prompt_tokens = 0, new_tokens = 0;
   double image_ms = 0, vision_ms = 0, prefill_ms = 0, decode_ms = 0, total_ms = 0;
-  double peak_fraction = 0;  ///< the image counted as taking no time
+  double vision_peak_fraction = 0, prefill_peak_fraction = 0, decode_peak_fraction = 0;
+  double peak_fraction = 0;  ///< of all, the image counted as taking no time
 };
 
 /// Medians of a photo's way to frames: the JPEG to pixels, and the pixels to tiles.
@@ -43,9 +44,18 @@ struct Picture {
   double decode_ms = 0, tile_ms = 0;
 };
 
+/// Such requests, each with a picture of its own, sent to a server's engine at the same moment.
 struct Concurrency {
-  std::size_t parallel = 0, requests = 0;
-  double requests_per_s = 0, p50_ms = 0, p95_ms = 0;
+  std::size_t parallel = 0, requests = 0;  ///< at once, and in all rounds
+  double requests_per_s = 0;
+  double p50_ms = 0, p95_ms = 0;  ///< of one request, from being sent to its whole answer
+  double together_ms = 0;         ///< from sending all to the last answer, median of the rounds
+  double alone_ms = 0;            ///< of a request that has the engine for itself, median of the rounds
+
+  /// What all took together, over what they would take one after the other.
+  [[nodiscard]] double of_one_at_a_time() const {
+    return together_ms / (static_cast<double>(parallel) * alone_ms);
+  }
 };
 
 struct Report {

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <cstdlib>
 #include <span>
 
@@ -44,7 +43,7 @@ void draw_row(int y, synth::Random& random, std::span<JSAMPLE> row) {
 
 }  // namespace
 
-std::vector<std::byte> make_jpeg() {
+std::vector<std::byte> make_jpeg(std::uint64_t seed) {
   jpeg_compress_struct info{};
   jpeg_error_mgr errors{};
   info.err = jpeg_std_error(&errors);
@@ -59,7 +58,7 @@ std::vector<std::byte> make_jpeg() {
   jpeg_set_defaults(&info);
   jpeg_set_quality(&info, 90, TRUE);
   jpeg_start_compress(&info, TRUE);
-  synth::Random random(7);
+  synth::Random random(seed);
   std::vector<JSAMPLE> row(std::size_t{3} * kPictureWidth);
   for (int y = 0; y < kPictureHeight; ++y) {
     draw_row(y, random, row);

@@ -33,21 +33,30 @@ Json list(const std::vector<Measurement>& measurements, const char* size, const 
 }
 
 Json end_to_end_json(const EndToEnd& result) {
-  return {{"tiles", result.tiles},           {"prompt_tokens", result.prompt_tokens},
-          {"new_tokens", result.new_tokens}, {"image_ms", result.image_ms},
-          {"vision_ms", result.vision_ms},   {"prefill_ms", result.prefill_ms},
-          {"decode_ms", result.decode_ms},   {"percent_of_peak", 100 * result.peak_fraction}};
+  return {{"tiles", result.tiles},
+          {"prompt_tokens", result.prompt_tokens},
+          {"new_tokens", result.new_tokens},
+          {"image_ms", result.image_ms},
+          {"vision_ms", result.vision_ms},
+          {"prefill_ms", result.prefill_ms},
+          {"decode_ms", result.decode_ms},
+          {"percent_of_peak", 100 * result.peak_fraction},
+          {"vision_percent_of_peak", 100 * result.vision_peak_fraction},
+          {"prefill_percent_of_peak", 100 * result.prefill_peak_fraction},
+          {"decode_percent_of_peak", 100 * result.decode_peak_fraction}};
 }
 
-/// Lines of a table: what was measured, the figure with its unit, and its share of the peak.
+/// Lines of a table: what was measured, the figure with its unit, and its share of the peak or of something
+/// else.
 class Table {
  public:
   void heading(const std::string& text) { fmt::format_to(std::back_inserter(text_), "\n{}\n", text); }
-  void line(const std::string& what, double value, const char* unit, double peak_fraction = 0) {
+  void line(const std::string& what, double value, const char* unit, double fraction = 0,
+            const char* of = "peak") {
     fmt::format_to(std::back_inserter(text_), "  {:<34}{:>10.{}f} {:<10}", what, value, value < 100 ? 1 : 0,
                    unit);
-    if (peak_fraction > 0) {
-      fmt::format_to(std::back_inserter(text_), "{:>4.0f} % of peak", 100 * peak_fraction);
+    if (fraction > 0) {
+      fmt::format_to(std::back_inserter(text_), "{:>4.0f} % of {}", 100 * fraction, of);
     }
     text_.erase(text_.find_last_not_of(' ') + 1);
     text_ += '\n';
@@ -83,7 +92,10 @@ Json to_json(const Report& report) {
                            {"requests", report.concurrency->requests},
                            {"requests_per_s", report.concurrency->requests_per_s},
                            {"p50_ms", report.concurrency->p50_ms},
-                           {"p95_ms", report.concurrency->p95_ms}};
+                           {"p95_ms", report.concurrency->p95_ms},
+                           {"together_ms", report.concurrency->together_ms},
+                           {"alone_ms", report.concurrency->alone_ms},
+                           {"percent_of_one_at_a_time", 100 * report.concurrency->of_one_at_a_time()}};
   }
   return json;
 }
@@ -124,18 +136,22 @@ std::string to_table(const Report& report) {
   table.heading(fmt::format("The photo end to end: {} tiles, {} prompt tokens, {} new tokens", whole.tiles,
                             whole.prompt_tokens, whole.new_tokens));
   table.line("picture: decode, resize, tile", whole.image_ms, "ms");
-  table.line("vision", whole.vision_ms, "ms");
-  table.line("prefill", whole.prefill_ms, "ms");
-  table.line("decode", whole.decode_ms, "ms");
+  table.line("vision", whole.vision_ms, "ms", whole.vision_peak_fraction);
+  table.line("prefill", whole.prefill_ms, "ms", whole.prefill_peak_fraction);
+  table.line("decode", whole.decode_ms, "ms", whole.decode_peak_fraction);
   table.line("all", whole.total_ms, "ms", whole.peak_fraction);
   if (report.peak_memory_mb) table.line("peak memory, loading counted", *report.peak_memory_mb, "MB");
   if (report.concurrency) {
     const Concurrency& parallel = *report.concurrency;
     table.heading(
-        fmt::format("{} such requests in parallel, {} in all", parallel.parallel, parallel.requests));
+        fmt::format("{} such requests sent to the engine at once, each with its own picture; {} in all",
+                    parallel.parallel, parallel.requests));
     table.line("throughput", parallel.requests_per_s, "requests/s");
     table.line("latency, median", parallel.p50_ms, "ms");
     table.line("latency, 95th percentile", parallel.p95_ms, "ms");
+    table.line("one by itself", parallel.alone_ms, "ms");
+    table.line("until all were answered", parallel.together_ms, "ms", parallel.of_one_at_a_time(),
+               "one at a time");
   }
   return table.take();
 }

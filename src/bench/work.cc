@@ -44,7 +44,7 @@ double key_value_bytes(nn::KeyValueType type, std::size_t head_dim) {
 
 }  // namespace
 
-Work vision_work(const models::smolvlm::Config& config) {
+Work vision_work(const models::smolvlm::Config& config, nn::Precision attention) {
   const auto& vision = config.vision;
   const std::size_t patches = vision.patches();
   const std::size_t hidden = vision.hidden_size;
@@ -54,8 +54,10 @@ Work vision_work(const models::smolvlm::Config& config) {
   const double connector = product(hidden, config.text.hidden_size);
   const auto rows = static_cast<double>(patches);
   const auto layers = static_cast<double>(vision.num_hidden_layers);
-  return {.linear = 2 * rows * (embedding + layers * layer + connector),
-          .attention = 2 * layers * 2 * product(patches, patches, hidden)};
+  Work work{.linear = 2 * rows * (embedding + layers * layer + connector)};
+  (attention == nn::Precision::kInt8 ? work.attention_int8 : work.attention) =
+      2 * layers * 2 * product(patches, patches, hidden);
+  return work;
 }
 
 Work prefill_work(const models::smolvlm::Config& config, std::size_t tokens) {
@@ -82,7 +84,8 @@ double least_ms(const Work& work, nn::Precision precision, const kernels::Peaks&
   const bool integer = precision == nn::Precision::kInt8 || precision == nn::Precision::kInt4;
   const double attention = wide ? peaks.f32_gflops : peaks.bf16_gflops;
   const double linear = integer ? peaks.int8_gops : attention;
-  return (work.linear / linear + work.attention / attention) / kGigaPerMs;
+  return (work.linear / linear + work.attention / attention + work.attention_int8 / peaks.int8_gops) /
+         kGigaPerMs;
 }
 
 }  // namespace fovea::bench

@@ -69,6 +69,8 @@ class Generator {
   /// The parts that generate() works with, for measuring them alone; not while generate() runs.
   [[nodiscard]] const models::smolvlm::Model& model() const { return loaded_->model(); }
   [[nodiscard]] const nn::Compute& compute() const { return loaded_->compute(); }
+  /// Gives the model away, to an Engine say: the last call to this generator.
+  [[nodiscard]] std::unique_ptr<LoadedModel> release() { return std::move(loaded_); }
 
  private:
   explicit Generator(std::unique_ptr<LoadedModel> loaded) : loaded_(std::move(loaded)) {}

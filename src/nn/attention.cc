@@ -6,23 +6,22 @@
 #include "nn/attention_paths.h"
 
 namespace fovea::nn {
-namespace {
 
-/// Heads are padded to the depth of int8 products: one that does not fill it pays for what it does not have.
-bool attends_in_int8(const kernels::Kernels& kernels, std::size_t head_dim) {
-  return kernels.attention_int8 != nullptr && head_dim % kernels::kPackedDepth == 0;
+Precision bidirectional_attention_precision(const kernels::Kernels& kernels, std::size_t head_dim,
+                                            Precision weights) {
+  if (weights == Precision::kF32 || weights == Precision::kBF16) return weights;
+  // Heads are padded to the depth of int8 products: one that does not fill it pays for what it does not have.
+  const bool fills = head_dim % kernels::kPackedDepth == 0;
+  return kernels.attention_int8 != nullptr && fills ? Precision::kInt8 : Precision::kBF16;
 }
-
-}  // namespace
 
 void bidirectional_attention(const Compute& compute, const AttentionShape& shape, Precision weights,
                              const float* q, const float* k, const float* v, std::size_t frames,
                              std::size_t tokens, float* out) {
-  const bool narrow = weights == Precision::kInt8 || weights == Precision::kInt4;
-  const auto attention = weights == Precision::kF32 ? bidirectional_attention_f32
-                         : narrow && attends_in_int8(compute.kernels, shape.head_dim)
-                             ? bidirectional_attention_int8
-                             : bidirectional_attention_bf16;
+  const Precision products = bidirectional_attention_precision(compute.kernels, shape.head_dim, weights);
+  const auto attention = products == Precision::kF32    ? bidirectional_attention_f32
+                         : products == Precision::kInt8 ? bidirectional_attention_int8
+                                                        : bidirectional_attention_bf16;
   attention(compute, shape, q, k, v, frames, tokens, out);
 }
 

@@ -13,6 +13,11 @@ namespace fovea::nn {
 // attention weights are rounded to bfloat16, and sums are float; beside int8 and int4 weights bidirectional
 // attention of heads of 64 channels (or a multiple) rounds them to int8 where the instruction set has that.
 
+/// What bidirectional_attention() computes its two products in: kF32, kBF16 or kInt8. `weights` is the
+/// precision of the model's weights.
+Precision bidirectional_attention_precision(const kernels::Kernels& kernels, std::size_t head_dim,
+                                            Precision weights);
+
 /// softmax(Q K^T / sqrt(head_dim)) V over all tokens of each frame. q, k, v, out: [frames, tokens, heads,
 /// head_dim]; key_value_heads = heads. `weights` is the precision of the model's weights.
 void bidirectional_attention(const Compute& compute, const AttentionShape& shape, Precision weights,

@@ -37,8 +37,8 @@ struct ServiceOptions {
   std::shared_ptr<catalog::Catalog> catalogue = {};    ///< readings are compared with it; or null
   std::shared_ptr<cache::TieredCache> cache = {};      ///< may serve several models; null: no answer is kept
   std::shared_ptr<reviews::ReviewQueue> reviews = {};  ///< where doubtful readings wait for a person; or null
-  bool calibrated = true;           ///< confidences go through what `fovea calibrate` stored with the model
-  std::size_t prepare_threads = 2;  ///< that decode pictures and cut them
+  bool calibrated = true;  ///< confidences go through what `fovea calibrate` stored with the model
+  std::size_t prepare_threads = kPrepareThreads;  ///< that decode pictures and cut them
 };
 
 /// One model behind caches: a picture's way from its bytes to a checked answer. Bytes or pixels that were

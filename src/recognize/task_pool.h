@@ -12,6 +12,9 @@
 
 namespace fovea::recognize {
 
+/// Threads that decode and cut the pictures of one model, where no other number is asked for.
+inline constexpr std::size_t kPrepareThreads = 2;
+
 /// A few threads for what must not hold up those that speak HTTP or compute: decoding, cutting into tiles,
 /// writing reviews. What waits is done in the order of PriorityLine. Its callers bound how much is under
 /// way. Thread-safe.

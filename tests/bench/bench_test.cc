@@ -52,10 +52,16 @@ TEST(BenchTest, EveryStageIsMeasuredAtItsSizes) {
   EXPECT_EQ(report->dtype, "f32");
   EXPECT_EQ(report->threads, 2U);
   EXPECT_EQ(report->end_to_end.new_tokens, 64U);
+  for (const double fraction :
+       {report->end_to_end.vision_peak_fraction, report->end_to_end.prefill_peak_fraction,
+        report->end_to_end.decode_peak_fraction, report->end_to_end.peak_fraction}) {
+    EXPECT_GT(fraction, 0);
+  }
   ASSERT_TRUE(report->concurrency);
   EXPECT_EQ(report->concurrency->parallel, 3U);
   EXPECT_EQ(report->concurrency->requests, 3U);
   EXPECT_GE(report->concurrency->p95_ms, report->concurrency->p50_ms);
+  EXPECT_GT(report->concurrency->alone_ms, 0);
 }
 
 TEST(BenchTest, AMissingModelIsAnError) {
@@ -75,6 +81,7 @@ TEST(BenchTest, ThePictureIsAPhotoOfTheSizeItIsSaidToBe) {
   EXPECT_GT(jpeg.size(), 300'000U);
   EXPECT_LT(jpeg.size(), 3'000'000U);
   EXPECT_EQ(make_jpeg(), jpeg);
+  EXPECT_NE(make_jpeg(kPictureSeed + 1), jpeg);
 }
 
 TEST(BenchTest, PeakMemoryStartsAgainWhereTheSystemAllowsIt) {
@@ -99,7 +106,12 @@ Report report_with(double bf16_after) {
   report.tiles = {{.size = 1, .value = 110, .peak_fraction = 0.8},
                   {.size = 4, .value = 100, .peak_fraction = 0.9}};
   report.prefill = {{.size = 128, .value = 50, .peak_fraction = 0.7}};
-  report.decode = {{.size = 64, .value = 200, .peak_fraction = 0.8}};
+  report.decode = {{.size = 64, .value = 200, .peak_fraction = 0.83}};
+  report.end_to_end = {.total_ms = 1000,
+                       .vision_peak_fraction = 0.81,
+                       .prefill_peak_fraction = 0.61,
+                       .decode_peak_fraction = 0.71,
+                       .peak_fraction = 0.78};
   return report;
 }
 
@@ -123,6 +135,34 @@ TEST(ReportTest, JsonHasTheMembersOfTheContractAndNullForWhatWasNotMeasured) {
   EXPECT_TRUE(json["peak_rss_mb"].is_null());
   EXPECT_TRUE(json["end_to_end_ms"].is_number());
   EXPECT_EQ(json["model"]["synthetic"], true);
+}
+
+TEST(ReportTest, TheTableHasTheShareOfThePeakOfEveryStage) {
+  const std::string table = to_table(report_with(200));
+  for (const char* share : {"80", "90", "70", "83", "81", "61", "71", "78"}) {
+    EXPECT_NE(table.find(std::string("  ") + share + " % of peak\n"), std::string::npos) << share << table;
+  }
+}
+
+TEST(ReportTest, RequestsAtOnceAreComparedWithOneAtATime) {
+  Report report = report_with(200);
+  report.concurrency = {.parallel = 4,
+                        .requests = 12,
+                        .requests_per_s = 5,
+                        .p50_ms = 600,
+                        .p95_ms = 790,
+                        .together_ms = 800,
+                        .alone_ms = 250};
+  const auto json = to_json(report)["concurrency"];
+  EXPECT_EQ(json["parallel"], 4);
+  EXPECT_EQ(json["requests"], 12);
+  EXPECT_EQ(json["requests_per_s"], 5);
+  EXPECT_EQ(json["p50_ms"], 600);
+  EXPECT_EQ(json["p95_ms"], 790);
+  EXPECT_EQ(json["together_ms"], 800);
+  EXPECT_EQ(json["alone_ms"], 250);
+  EXPECT_EQ(json["percent_of_one_at_a_time"], 80);
+  EXPECT_NE(to_table(report).find("80 % of one at a time"), std::string::npos);
 }
 
 TEST(ReportTest, TheTableSaysThatWeightsAreRandomAndThatAMachineWasBusy) {

@@ -20,13 +20,22 @@ models::smolvlm::Config config() {
 }
 
 TEST(WorkTest, ATileOfThePublishedShapeIsCountedByHand) {
-  const Work work = vision_work(config());
+  const Work work = vision_work(config(), nn::Precision::kBF16);
   // 1024 patches; 12 layers of four square products and two to 3,072 and back; patch embedding; connector
   // of 64 tokens, each of 16 patches.
   const double layer = 4.0 * 768 * 768 + 2.0 * 768 * 3072;
   const double expected = 2 * (1024 * (12 * layer + 768.0 * 768) + 64 * (16 * 768.0) * 960);
   EXPECT_DOUBLE_EQ(work.linear, expected);
   EXPECT_DOUBLE_EQ(work.attention, 2.0 * 12 * 2 * 1024 * 1024 * 768);
+  EXPECT_EQ(work.attention_int8, 0);
+}
+
+TEST(WorkTest, AttentionInInt8IsTheSameWorkAtAnotherPeak) {
+  const Work wide = vision_work(config(), nn::Precision::kBF16);
+  const Work narrow = vision_work(config(), nn::Precision::kInt8);
+  EXPECT_EQ(narrow.linear, wide.linear);
+  EXPECT_EQ(narrow.attention, 0);
+  EXPECT_EQ(narrow.attention_int8, wide.attention);
 }
 
 TEST(WorkTest, PrefillCountsTheHeadOnceAndOnlyTheVisibleHalf) {
@@ -57,6 +66,8 @@ TEST(WorkTest, TheLeastTimeIsTheWorkOverThePeakOfItsType) {
   const Work work{.linear = 2e9, .attention = 1e9};
   EXPECT_DOUBLE_EQ(least_ms(work, nn::Precision::kF32, peaks), 30);
   EXPECT_DOUBLE_EQ(least_ms(work, nn::Precision::kBF16, peaks), 15);
+  EXPECT_DOUBLE_EQ(least_ms(work, nn::Precision::kInt8, peaks), 10);
+  EXPECT_DOUBLE_EQ(least_ms({.linear = 2e9, .attention_int8 = 1e9}, nn::Precision::kInt8, peaks), 7.5);
 }
 
 }  // namespace

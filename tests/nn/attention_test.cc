@@ -286,6 +286,20 @@ TEST(KeyValuePoolTest, PagesAreTakenSharedAndGivenBack) {
   EXPECT_EQ(pool.available(), 3U);
 }
 
+TEST(BidirectionalAttentionPrecisionTest, IsInt8BesideNarrowWeightsWhereHeadsFillTheProductsOfTheSet) {
+  for (const kernels::Kernels* kernels : kernels::supported_kernels()) {
+    const Precision narrow = kernels->attention_int8 == nullptr ? Precision::kBF16 : Precision::kInt8;
+    for (const Precision weights : {Precision::kInt8, Precision::kInt4}) {
+      EXPECT_EQ(bidirectional_attention_precision(*kernels, 64, weights), narrow) << kernels->isa;
+      EXPECT_EQ(bidirectional_attention_precision(*kernels, 128, weights), narrow) << kernels->isa;
+      EXPECT_EQ(bidirectional_attention_precision(*kernels, 32, weights), Precision::kBF16) << kernels->isa;
+    }
+    for (const Precision weights : {Precision::kF32, Precision::kBF16}) {
+      EXPECT_EQ(bidirectional_attention_precision(*kernels, 64, weights), weights) << kernels->isa;
+    }
+  }
+}
+
 TEST(KeyValuePoolTest, Int8TakesAboutHalfOfTheBytes) {
   const auto bytes = [](const AttentionShape& shape, KeyValueType type) {
     return static_cast<double>(KeyValuePool(shape, 32, 1, type).page_bytes());
