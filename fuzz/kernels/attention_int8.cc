@@ -14,6 +14,10 @@ std::size_t rounded_up(std::size_t n, std::size_t unit) {
   return (n + unit - 1) / unit * unit;
 }
 
+std::size_t place(std::size_t row, std::size_t i, std::size_t depth) {
+  return row / 16 * 16 * depth + i / 4 * 64 + row % 16 * 4 + i % 4;
+}
+
 /// Whole numbers in the order of packed columns, [outputs, depth], zeros beyond `rows` and `inputs`.
 struct Columns {
   Array<std::uint8_t> numbers;
@@ -31,8 +35,7 @@ struct Columns {
       scales[row] = source.one_of(32) ? 0.0F : std::abs(source.value(largest_scale, 1e-14F));
       for (std::size_t i = 0; i < inputs; ++i) {
         const int number = source.byte() % 255 - 127;
-        numbers[row / 16 * 16 * depth + i / 4 * 64 + row % 16 * 4 + i % 4] =
-            static_cast<std::uint8_t>(number);
+        numbers[place(row, i, depth)] = static_cast<std::uint8_t>(number);
         sums[row] += number;
       }
     }
@@ -100,14 +103,43 @@ class Operands {
     for (Columns& chunk : chunks_) largest = std::max<double>(largest, 127 * chunk.scales[d]);
     return largest;
   }
-  /// By how much what two sets find may differ, as a share of the largest value: a step of every weight (one
-  /// has all 127 of its chunk), and what the rounding of scores changes.
-  [[nodiscard]] double rounding() const {
-    return static_cast<double>(std::min(positions_, kAttentionChunk)) / 127 + 1e-3;
+  /// By how much what two sets find for a row may differ, as a share of the largest value: a step of every
+  /// weight that is so near to halfway between two that the rounding of its power decides.
+  double rounding(const Kernels& portable, std::size_t row) {
+    std::vector<std::uint8_t> q(depth());  // signed bytes, as the portable set has them
+    const double q_scale =
+        portable.quantize_row(queries_.data() + row * head_dim_, head_dim_, depth(), q.data());
+    double steps = 0, total = 0, highest = -HUGE_VAL;
+    for (std::size_t first = 0; first < positions_; first += kAttentionChunk) {
+      std::vector<double> scores;
+      for (std::size_t j = first; j < std::min(positions_, first + kAttentionChunk); ++j) {
+        scores.push_back(score(q, j) * q_scale * keys_.scales[j]);
+      }
+      const double top = *std::max_element(scores.begin(), scores.end());
+      const double keep = std::exp2(std::min(0.0, highest - top)),
+                   add = std::exp2(std::min(0.0, top - highest));
+      steps *= keep, total *= keep;
+      highest = std::max(highest, top);
+      for (const double score : scores) {
+        const double weight = 127 * std::exp2(score - top);
+        const double halfway = std::abs(weight - std::floor(weight) - 0.5);
+        if (halfway < 1e-3 * weight) steps += add;
+        total += add * std::round(weight);
+      }
+    }
+    return steps / total + 1e-3;
   }
 
  private:
   [[nodiscard]] std::size_t depth() const { return rounded_up(head_dim_, kPackedDepth); }
+  double score(const std::vector<std::uint8_t>& q, std::size_t position) {
+    int sum = 0;
+    for (std::size_t i = 0; i < head_dim_; ++i) {
+      sum += static_cast<std::int8_t>(q[i]) *
+             static_cast<std::int8_t>(keys_.numbers[place(position, i, depth())]);
+    }
+    return sum;
+  }
 
   std::size_t positions_, head_dim_, rows_, out_stride_;
   Array<float> queries_, q_scales_;
@@ -129,19 +161,21 @@ void check_attention_int8(Source& source, const Kernels& portable, Sets sets) {
   Operands operands(source);
   Array<float> wanted = operands.attend(source, portable, 0, operands.rows());
   check_rows_alone(source, portable, operands, wanted);
+  std::vector<double> rounding;
+  for (std::size_t i = 0; i < operands.rows(); ++i) rounding.push_back(operands.rounding(portable, i));
   for (const Kernels* kernels : sets) {
     if (kernels->attention_int8 == nullptr) continue;
     Array<float> found = operands.attend(source, *kernels, 0, operands.rows());
     check_rows_alone(source, *kernels, operands, found);
     for (std::size_t at = 0; at < found.size(); ++at) {
-      const std::size_t d = at % operands.out_stride();
+      const std::size_t i = at / operands.out_stride(), d = at % operands.out_stride();
       if (d >= operands.head_dim()) {
         require(found[at] == kUntouched, *kernels, "what lies between the rows of attention_int8");
         continue;
       }
       const double largest = operands.largest_value(d);
       require(near(found[at], 0, 1.01 * largest + 1e-30), *kernels, "attention_int8's average");
-      require(near(found[at], wanted[at], operands.rounding() * largest + 1e-30), *kernels, "attention_int8");
+      require(near(found[at], wanted[at], rounding[i] * largest + 1e-30), *kernels, "attention_int8");
     }
   }
 }
