@@ -120,14 +120,14 @@ class Operands {
                    add = std::exp2(std::min(0.0, top - highest));
       steps *= keep, total *= keep;
       highest = std::max(highest, top);
-      for (const double score : scores) {
-        const double weight = 127 * std::exp2(score - top);
+      for (const double of_position : scores) {
+        const double weight = 127 * std::exp2(of_position - top);
         const double halfway = std::abs(weight - std::floor(weight) - 0.5);
         if (halfway < 1e-3 * weight) steps += add;
         total += add * std::round(weight);
       }
     }
-    return steps / total + 1e-3;
+    return 2 * steps / total + 1e-3;  // a step of a weight is one of their sum too
   }
 
  private:
