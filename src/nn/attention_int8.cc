@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <numbers>
+#include <numeric>
 
 #include "nn/attention_paths.h"
 #include "tensor/buffer.h"
@@ -15,8 +17,6 @@ using kernels::kAttentionRows;
 using kernels::kPackedColumns;
 using kernels::kPackedDepth;
 using kernels::kPackedStep;
-
-constexpr float kLog2E = 1.44269504F;
 
 std::size_t rounded_up(std::size_t n, std::size_t unit) {
   return (n + unit - 1) / unit * unit;
@@ -49,6 +49,30 @@ struct Packed {
         means(heads * size.head_dim) {}
 };
 
+/// Rows of whole numbers in somebody's memory, as products read them: blocks of 16 rows by four values.
+struct PackedRows {
+  std::uint8_t* numbers;  // [rows / 16, depth / 4, 16, 4]
+  std::int32_t* sums;     // [rows]
+  float* scales;          // [rows]
+
+  /// Rows that nothing is written to stay zero.
+  void clear(std::size_t rows, std::size_t depth) const {
+    std::memset(numbers, 0, rows * depth);
+    std::fill_n(sums, rows, 0);
+    std::fill_n(scales, rows, 0.0F);
+  }
+
+  /// x [n], rounded with one scale, as row `row`.
+  void set(const Compute& compute, std::size_t row, const float* x, std::size_t n, std::size_t depth) const {
+    thread_local tensor::Buffer<std::int8_t> rounded;
+    rounded.reserve(depth);
+    scales[row] = compute.kernels.quantize_row_signed(x, n, depth, rounded.data());
+    sums[row] = std::accumulate(rounded.data(), rounded.data() + n, 0);
+    std::uint8_t* out = numbers + row / kPackedColumns * kPackedColumns * depth + row % kPackedColumns * 4;
+    for (std::size_t i = 0; i < depth; i += 4) std::memcpy(out + i / 4 * kPackedStep, rounded.data() + i, 4);
+  }
+};
+
 /// means [head_dim] of rows `width` apart.
 void mean_of(const float* x, std::size_t width, const Sizes& size, float* means) {
   std::fill_n(means, size.head_dim, 0.0F);
@@ -62,64 +86,36 @@ void mean_of(const float* x, std::size_t width, const Sizes& size, float* means)
 /// all keys have in common would leave what tells them apart few of the 127 steps (Zhang et al. 2024,
 /// SageAttention).
 void pack_keys(const Compute& compute, const float* k, std::size_t width, const Sizes& size,
-               std::uint8_t* keys, std::int32_t* sums, float* scales) {
-  thread_local tensor::Buffer<float> mean, row;
-  thread_local tensor::Buffer<std::int8_t> numbers;
+               const PackedRows& keys) {
+  thread_local tensor::Buffer<float> mean, key;
   mean.reserve(size.head_dim);
-  row.reserve(size.head_dim);
-  numbers.reserve(size.depth());
+  key.reserve(size.head_dim);
   mean_of(k, width, size, mean.data());
-  std::memset(keys, 0, size.positions() * size.depth());
-  std::fill_n(sums, size.positions(), 0);
-  std::fill_n(scales, size.positions(), 0.0F);
+  keys.clear(size.positions(), size.depth());
   for (std::size_t token = 0; token < size.tokens; ++token) {
-    for (std::size_t d = 0; d < size.head_dim; ++d) row[d] = k[token * width + d] - mean[d];
-    scales[token] =
-        compute.kernels.quantize_row_signed(row.data(), size.head_dim, size.depth(), numbers.data());
-    std::uint8_t* out =
-        keys + token / kPackedColumns * kPackedColumns * size.depth() + token % kPackedColumns * 4;
-    for (std::size_t d = 0; d < size.depth(); d += 4)
-      std::memcpy(out + d / 4 * kPackedStep, numbers.data() + d, 4);
-    for (std::size_t d = 0; d < size.head_dim; ++d) sums[token] += numbers[d];
+    for (std::size_t d = 0; d < size.head_dim; ++d) key[d] = k[token * width + d] - mean[d];
+    keys.set(compute, token, key.data(), size.head_dim, size.depth());
   }
 }
 
-/// Values less their mean, which is added to what attention finds: its weights sum to one. Each chunk has
-/// scales of its own.
-void pack_values(const float* v, std::size_t width, const Sizes& size, const float* means,
-                 std::uint8_t* values, std::int32_t* sums, float* scales) {
-  thread_local tensor::Buffer<float> inverse;
-  inverse.reserve(size.head_dim);
+/// Values less their mean, which is added to what attention finds: its weights sum to one. A row is a channel
+/// of a chunk.
+void pack_values(const Compute& compute, const float* v, std::size_t width, const Sizes& size,
+                 const float* means, PackedRows values) {
+  std::array<float, kAttentionChunk> channel;
   const std::size_t columns = size.columns();
   for (std::size_t first = 0; first < size.tokens; first += kAttentionChunk) {
     const std::size_t positions = std::min(kAttentionChunk, size.tokens - first);
     const std::size_t depth = rounded_up(positions, kPackedDepth);
-    std::memset(values, 0, columns * depth);
-    std::fill_n(sums, columns, 0);
-    std::fill_n(scales, columns, 0.0F);
-    const float* rows = v + first * width;
-    for (std::size_t position = 0; position < positions; ++position) {
-      for (std::size_t d = 0; d < size.head_dim; ++d) {
-        scales[d] = std::max(scales[d], std::fabs(rows[position * width + d] - means[d]));
-      }
-    }
+    values.clear(columns, depth);
     for (std::size_t d = 0; d < size.head_dim; ++d) {
-      const bool usable = scales[d] > 1e-30F && scales[d] < 3e38F;
-      inverse[d] = usable ? 127.0F / scales[d] : 0.0F;
-      scales[d] /= 127.0F;
+      const float* from = v + first * width + d;
+      for (std::size_t i = 0; i < positions; ++i) channel[i] = from[i * width] - means[d];
+      values.set(compute, d, channel.data(), positions, depth);
     }
-    for (std::size_t position = 0; position < positions; ++position) {
-      for (std::size_t d = 0; d < size.head_dim; ++d) {
-        const float scaled = (rows[position * width + d] - means[d]) * inverse[d];
-        const auto number = static_cast<std::int32_t>(std::lrint(std::fabs(scaled) < 200.0F ? scaled : 0.0F));
-        sums[d] += number;
-        values[d / kPackedColumns * kPackedColumns * depth + position / 4 * kPackedStep +
-               d % kPackedColumns * 4 + position % 4] = static_cast<std::uint8_t>(number);
-      }
-    }
-    values += columns * kAttentionChunk;
-    sums += columns;
-    scales += columns;
+    values.numbers += columns * kAttentionChunk;
+    values.sums += columns;
+    values.scales += columns;
   }
 }
 
@@ -136,23 +132,24 @@ void bidirectional_attention_int8(const Compute& compute, const AttentionShape& 
     return head / shape.heads * tokens * width + head % shape.heads * shape.head_dim;
   };
   const auto keys = [&](std::size_t head) {
-    return packed.keys.data() + head * size.positions() * size.depth();
+    return PackedRows{.numbers = packed.keys.data() + head * size.positions() * size.depth(),
+                      .sums = packed.key_sums.data() + head * size.positions(),
+                      .scales = packed.key_scales.data() + head * size.positions()};
   };
   const auto values = [&](std::size_t head) {
-    return packed.values.data() + head * size.chunks() * kAttentionChunk * size.columns();
+    const std::size_t first = head * size.chunks() * size.columns();
+    return PackedRows{.numbers = packed.values.data() + first * kAttentionChunk,
+                      .sums = packed.value_sums.data() + first,
+                      .scales = packed.value_scales.data() + first};
   };
-  const std::size_t positions = size.positions(), value_columns = size.chunks() * size.columns();
+  const auto means = [&](std::size_t head) { return packed.means.data() + head * shape.head_dim; };
   compute.team.parallel_for(heads, [&](std::size_t head) {
-    float* means = packed.means.data() + head * shape.head_dim;
-    mean_of(v + offset(head), width, size, means);
-    pack_keys(compute, k + offset(head), width, size, keys(head), packed.key_sums.data() + head * positions,
-              packed.key_scales.data() + head * positions);
-    pack_values(v + offset(head), width, size, means, values(head),
-                packed.value_sums.data() + head * value_columns,
-                packed.value_scales.data() + head * value_columns);
+    mean_of(v + offset(head), width, size, means(head));
+    pack_keys(compute, k + offset(head), width, size, keys(head));
+    pack_values(compute, v + offset(head), width, size, means(head), values(head));
   });
 
-  const float scale = kLog2E / std::sqrt(static_cast<float>(shape.head_dim));
+  const float scale = std::numbers::log2e_v<float> / std::sqrt(static_cast<float>(shape.head_dim));
   const std::size_t blocks = (tokens + kAttentionRows - 1) / kAttentionRows;
   compute.team.parallel_for(heads * blocks, [&](std::size_t task) {
     const std::size_t head = task / blocks;
@@ -165,24 +162,24 @@ void bidirectional_attention_int8(const Compute& compute, const AttentionShape& 
       scales[i] = scale * compute.kernels.quantize_row(q + offset(head) + (first + i) * width, shape.head_dim,
                                                        size.depth(), queries.data() + i * size.depth());
     }
+    const PackedRows head_keys = keys(head), head_values = values(head);
     float* found = out + offset(head) + first * width;
     compute.kernels.attention_int8({.q = queries.data(),
                                     .q_scales = scales.data(),
-                                    .keys = keys(head),
-                                    .key_sums = packed.key_sums.data() + head * positions,
-                                    .key_scales = packed.key_scales.data() + head * positions,
-                                    .values = values(head),
-                                    .value_sums = packed.value_sums.data() + head * value_columns,
-                                    .value_scales = packed.value_scales.data() + head * value_columns,
+                                    .keys = head_keys.numbers,
+                                    .key_sums = head_keys.sums,
+                                    .key_scales = head_keys.scales,
+                                    .values = head_values.numbers,
+                                    .value_sums = head_values.sums,
+                                    .value_scales = head_values.scales,
                                     .positions = tokens,
                                     .out = found,
                                     .out_stride = width,
                                     .rows = rows,
                                     .head_dim = shape.head_dim,
                                     .depth = size.depth()});
-    const float* means = packed.means.data() + head * shape.head_dim;
     for (std::size_t i = 0; i < rows; ++i) {
-      for (std::size_t d = 0; d < shape.head_dim; ++d) found[i * width + d] += means[d];
+      for (std::size_t d = 0; d < shape.head_dim; ++d) found[i * width + d] += means(head)[d];
     }
   });
 }

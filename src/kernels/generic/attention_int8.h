@@ -79,14 +79,14 @@ inline void attention_int8(const AttentionInt8& attention) {
         weight_scales[i] = 1.0F;
         continue;
       }
-      const float highest = std::max(tops[i], top);
-      const float keep = exponential_of<Vector>((tops[i] - highest) / kLog2E);
-      weight_scales[i] = exponential_of<Vector>((top - highest) / kLog2E);
-      tops[i] = highest;
-      totals[i] = totals[i] * keep + total * weight_scales[i];
-      if (keep == 1.0F) continue;
+      const MergeFactors factors = merge_factors<Vector>(tops[i], top, 1.0F / kLog2E);
+      tops[i] = factors.top;
+      totals[i] = totals[i] * factors.keep + total * factors.add;
+      weight_scales[i] = factors.add;
+      if (factors.keep == 1.0F) continue;
+      const Vector keep = Vector::set1(factors.keep);
       map<Vector>(attention.out + i * attention.out_stride, attention.head_dim,
-                  [keep](Vector v, std::size_t, std::size_t) { return Vector::mul(v, Vector::set1(keep)); });
+                  [keep](Vector v, std::size_t, std::size_t) { return Vector::mul(v, keep); });
     }
 
     const std::size_t chunk = first / kChunk;
