@@ -50,9 +50,9 @@ SET_LAST = (
 ).split()
 
 FORBIDDEN = ("null", "true", "false")
+# What a misspelling may take for a letter: any of its group.
 LOOK_ALIKE = ("iltfjr", "aoecu", "nmrhu", "vwyx", "szxe", "oqgcd", "bhdpk", "gqpy", "efpbr")
-
-
+# What print at its smallest makes one of: each letter in one group only.
 ALIKE = {
     c: group
     for group in ("li", "ce", "ao", "trf", "nm", "hb", "vy", "dg", "sz", "uw", "FPE", "CGO", "MHN", "RKB", "VUY", "SZ", "LT", "QD")
