@@ -86,8 +86,8 @@ class Bench {
     FOVEA_CHECK_OK(repeat([&]() -> Result<double> {
       const Stopwatch watch;
       for (std::size_t first = 0; first < count; first += batch) {
-        model_.vision().encode(generator_.compute(), pixels.data(), std::min(batch, count - first),
-                               features.data());
+        model_.vision().encode(generator_.compute(), vision_workspace_, pixels.data(),
+                               std::min(batch, count - first), features.data());
       }
       times.push_back(watch.elapsed_ms());
       return times.back();
@@ -192,6 +192,7 @@ class Bench {
   }
 
   Generator& generator_;
+  models::smolvlm::VisionTower::Workspace vision_workspace_;
   const models::smolvlm::Model& model_;
   const models::smolvlm::Config& config_;
   const kernels::Peaks& peaks_;

@@ -65,12 +65,14 @@ std::vector<float> Generator::encode_frames(const Prompt& prompt, GenerationTens
   const std::size_t batch = model().vision().frames_per_batch();
   std::vector<float> features(frames.size() * frame_features);
   std::vector<float> pixels(std::min(batch, frames.size()) * frame_pixels);
+  models::smolvlm::VisionTower::Workspace workspace;
   for (std::size_t first = 0; first < frames.size(); first += batch) {
     const std::size_t count = std::min(batch, frames.size() - first);
     compute().team.parallel_for(count, [&](std::size_t i) {
       image::normalize_frame(frames[first + i]->pixels, config().tiling, pixels.data() + i * frame_pixels);
     });
-    model().vision().encode(compute(), pixels.data(), count, features.data() + first * frame_features);
+    model().vision().encode(compute(), workspace, pixels.data(), count,
+                            features.data() + first * frame_features);
     if (tensors != nullptr) {
       tensors->pixel_values.insert(tensors->pixel_values.end(), pixels.begin(),
                                    pixels.begin() + static_cast<std::ptrdiff_t>(count * frame_pixels));

@@ -253,7 +253,7 @@ void Scheduler::start_vision_pass() {
     });
     return pass_pixels_.data();
   };
-  pass_.emplace(model_.vision(), pixels, pass_frames_.size());
+  pass_.emplace(model_.vision(), vision_workspace_, pixels, pass_frames_.size());
 }
 
 void Scheduler::end_vision_pass() {

@@ -132,6 +132,7 @@ class Scheduler {
 
   // The pass that is in the tower, and whose frames those are; without a frame: one that was left out.
   std::optional<models::smolvlm::VisionTower::Pass> pass_;
+  models::smolvlm::VisionTower::Workspace vision_workspace_;
   std::vector<float> pass_pixels_;
   std::vector<EmbeddingCache::Waiting> pass_frames_;
 

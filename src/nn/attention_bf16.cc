@@ -87,13 +87,18 @@ void bidirectional_attention_bf16(const Compute& compute, const AttentionShape& 
   const std::size_t keys_size = packed_keys_size(tokens, head_dim);
   const std::size_t values_size = packed_values_size(tokens, head_dim);
   const std::size_t heads = frames * shape.heads;
-  tensor::Buffer<BFloat16> keys(heads * keys_size), values(heads * values_size);
+  // Kept from layer to layer: the system would have to find its pages anew every time.
+  thread_local tensor::Buffer<BFloat16> kept_keys, kept_values;
+  kept_keys.reserve(heads * keys_size);
+  kept_values.reserve(heads * values_size);
+  BFloat16* const keys = kept_keys.data();
+  BFloat16* const values = kept_values.data();
   const auto offset = [&](std::size_t head) {
     return head / shape.heads * tokens * width + head % shape.heads * head_dim;
   };
   compute.team.parallel_for(heads, [&](std::size_t head) {
-    pack_keys(compute, k + offset(head), width, tokens, head_dim, keys.data() + head * keys_size);
-    pack_values(compute, v + offset(head), width, tokens, head_dim, values.data() + head * values_size);
+    pack_keys(compute, k + offset(head), width, tokens, head_dim, keys + head * keys_size);
+    pack_values(compute, v + offset(head), width, tokens, head_dim, values + head * values_size);
   });
 
   const std::size_t blocks = (tokens + kAttentionRows - 1) / kAttentionRows;
@@ -107,8 +112,8 @@ void bidirectional_attention_bf16(const Compute& compute, const AttentionShape& 
     }
     compute.kernels.attention_bf16({.q = queries.rows.data(),
                                     .ldq = Queries::stride(head_dim),
-                                    .keys = keys.data() + head * keys_size,
-                                    .values = values.data() + head * values_size,
+                                    .keys = keys + head * keys_size,
+                                    .values = values + head * values_size,
                                     .value_pairs = (tokens + 1) / 2,
                                     .visible = queries.visible.data(),
                                     .first = 0,

@@ -39,14 +39,15 @@ struct Packed {
   tensor::Buffer<float> key_scales, value_scales;
   tensor::Buffer<float> means;  // [heads, head_dim] of the values
 
-  Packed(const Sizes& size, std::size_t heads)
-      : keys(heads * size.positions() * size.depth()),
-        values(heads * size.chunks() * kAttentionChunk * size.columns()),
-        key_sums(heads * size.positions()),
-        value_sums(heads * size.chunks() * size.columns()),
-        key_scales(heads * size.positions()),
-        value_scales(heads * size.chunks() * size.columns()),
-        means(heads * size.head_dim) {}
+  void reserve(const Sizes& size, std::size_t heads) {
+    keys.reserve(heads * size.positions() * size.depth());
+    values.reserve(heads * size.chunks() * kAttentionChunk * size.columns());
+    key_sums.reserve(heads * size.positions());
+    value_sums.reserve(heads * size.chunks() * size.columns());
+    key_scales.reserve(heads * size.positions());
+    value_scales.reserve(heads * size.chunks() * size.columns());
+    means.reserve(heads * size.head_dim);
+  }
 };
 
 /// Rows of whole numbers in somebody's memory, as products read them: blocks of 16 rows by four values.
@@ -55,11 +56,13 @@ struct PackedRows {
   std::int32_t* sums;     // [rows]
   float* scales;          // [rows]
 
-  /// Rows that nothing is written to stay zero.
-  void clear(std::size_t rows, std::size_t depth) const {
-    std::memset(numbers, 0, rows * depth);
-    std::fill_n(sums, rows, 0);
-    std::fill_n(scales, rows, 0.0F);
+  /// Those rows of the last block that are past `rows` are zero; the others are set afterwards.
+  void clear_rest(std::size_t rows, std::size_t depth) const {
+    if (rows % kPackedColumns == 0) return;
+    const std::size_t first = rows / kPackedColumns * kPackedColumns;
+    std::memset(numbers + first * depth, 0, kPackedColumns * depth);
+    std::fill_n(sums + first, kPackedColumns, 0);
+    std::fill_n(scales + first, kPackedColumns, 0.0F);
   }
 
   /// x [n], rounded with one scale, as row `row`.
@@ -73,10 +76,18 @@ struct PackedRows {
   }
 };
 
+/// Asks for the part of a row that lies `kAhead` rows on: a head's rows lie in a page of memory each, where
+/// the processor's own prefetchers do not follow.
+void expect_row(const float* row, std::size_t width, std::size_t n) {
+  constexpr std::size_t kAhead = 16, kLine = 64 / sizeof(float);
+  for (std::size_t d = 0; d < n; d += kLine) __builtin_prefetch(row + kAhead * width + d);
+}
+
 /// means [head_dim] of rows `width` apart.
 void mean_of(const float* x, std::size_t width, const Sizes& size, float* means) {
   std::fill_n(means, size.head_dim, 0.0F);
   for (std::size_t token = 0; token < size.tokens; ++token) {
+    expect_row(x + token * width, width, size.head_dim);
     for (std::size_t d = 0; d < size.head_dim; ++d) means[d] += x[token * width + d];
   }
   for (std::size_t d = 0; d < size.head_dim; ++d) means[d] /= static_cast<float>(size.tokens);
@@ -91,8 +102,9 @@ void pack_keys(const Compute& compute, const float* k, std::size_t width, const 
   mean.reserve(size.head_dim);
   key.reserve(size.head_dim);
   mean_of(k, width, size, mean.data());
-  keys.clear(size.positions(), size.depth());
+  keys.clear_rest(size.tokens, size.depth());
   for (std::size_t token = 0; token < size.tokens; ++token) {
+    expect_row(k + token * width, width, size.head_dim);
     for (std::size_t d = 0; d < size.head_dim; ++d) key[d] = k[token * width + d] - mean[d];
     keys.set(compute, token, key.data(), size.head_dim, size.depth());
   }
@@ -102,16 +114,23 @@ void pack_keys(const Compute& compute, const float* k, std::size_t width, const 
 /// of a chunk.
 void pack_values(const Compute& compute, const float* v, std::size_t width, const Sizes& size,
                  const float* means, PackedRows values) {
-  std::array<float, kAttentionChunk> channel;
+  constexpr std::size_t kTogether = 16;  // channels in a line of memory, which so is read once
+  std::array<std::array<float, kAttentionChunk>, kTogether> channels;
   const std::size_t columns = size.columns();
   for (std::size_t first = 0; first < size.tokens; first += kAttentionChunk) {
     const std::size_t positions = std::min(kAttentionChunk, size.tokens - first);
     const std::size_t depth = rounded_up(positions, kPackedDepth);
-    values.clear(columns, depth);
-    for (std::size_t d = 0; d < size.head_dim; ++d) {
-      const float* from = v + first * width + d;
-      for (std::size_t i = 0; i < positions; ++i) channel[i] = from[i * width] - means[d];
-      values.set(compute, d, channel.data(), positions, depth);
+    values.clear_rest(size.head_dim, depth);
+    for (std::size_t d = 0; d < size.head_dim; d += kTogether) {
+      const std::size_t count = std::min(kTogether, size.head_dim - d);
+      for (std::size_t i = 0; i < positions; ++i) {
+        const float* from = v + (first + i) * width + d;
+        expect_row(from, width, count);
+        for (std::size_t c = 0; c < count; ++c) channels[c][i] = from[c] - means[d + c];
+      }
+      for (std::size_t c = 0; c < count; ++c) {
+        values.set(compute, d + c, channels[c].data(), positions, depth);
+      }
     }
     values.numbers += columns * kAttentionChunk;
     values.sums += columns;
@@ -127,7 +146,10 @@ void bidirectional_attention_int8(const Compute& compute, const AttentionShape& 
   const Sizes size{.tokens = tokens, .head_dim = shape.head_dim};
   const std::size_t width = shape.heads * shape.head_dim;
   const std::size_t heads = frames * shape.heads;
-  Packed packed(size, heads);
+  // Kept from layer to layer: the system would have to find its pages anew every time.
+  thread_local Packed kept;
+  kept.reserve(size, heads);
+  Packed& packed = kept;  // the workers' own are others
   const auto offset = [&](std::size_t head) {
     return head / shape.heads * tokens * width + head % shape.heads * shape.head_dim;
   };

@@ -43,7 +43,8 @@ class InvarianceTest : public testing::TestWithParam<Form> {
     WorkerTeam team(threads);
     const nn::Compute compute{*kernels::active_kernels().value(), team};
     std::vector<float> features(frames * model_->config().tokens_per_frame() * hidden_size());
-    model_->vision().encode(compute, pixels.data(), frames, features.data());
+    models::smolvlm::VisionTower::Workspace workspace;
+    model_->vision().encode(compute, workspace, pixels.data(), frames, features.data());
     return features;
   }
 
@@ -93,11 +94,12 @@ TEST_P(InvarianceTest, AFrameIsTheSameHoweverItsPassIsCutAndWhateverIsLeftOutOfI
   const std::size_t frame_features = expected.size() / kFrames;
   WorkerTeam team(2);
   const nn::Compute compute{*kernels::active_kernels().value(), team};
+  models::smolvlm::VisionTower::Workspace workspace;  // every pass finds what the one before it left
   // After so many steps the middle frame is left out: before the first, between two frames, within a block.
   for (const std::size_t drop_after : {0U, 1U, 2U, 7U, 8U, 30U}) {
     SCOPED_TRACE(drop_after);
     models::smolvlm::VisionTower::Pass pass(
-        model_->vision(),
+        model_->vision(), workspace,
         [&](std::size_t first, std::size_t) { return pixels.data() + first * frame_pixels; }, kFrames);
     std::size_t step = 0;
     for (; !pass.finished(); ++step) {
@@ -122,8 +124,9 @@ TEST_P(InvarianceTest, APassWithoutAFrameLeftIsFinished) {
   const auto pixels = random_values(2 * 3 * side * side, 5);
   WorkerTeam team(1);
   const nn::Compute compute{*kernels::active_kernels().value(), team};
+  models::smolvlm::VisionTower::Workspace workspace;
   models::smolvlm::VisionTower::Pass pass(
-      model_->vision(),
+      model_->vision(), workspace,
       [&](std::size_t first, std::size_t) { return pixels.data() + first * 3 * side * side; }, 2);
   pass.step(compute, 2);
   pass.step(compute, 2);

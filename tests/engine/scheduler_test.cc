@@ -304,7 +304,13 @@ TEST_P(SchedulerTest, AStopTextEndsTheAnswerBeforeIt) {
   request.sampling.ignore_eos = true;
   whole = alone(std::move(request));
   ASSERT_GT(whole.text.size(), 8U);
-  const std::string stop = whole.text.substr(whole.text.size() / 2, 3);
+  // Whole characters: an answer ends between two of them.
+  const auto begins = [&](std::size_t at) {
+    while (at < whole.text.size() && (static_cast<unsigned char>(whole.text[at]) & 0xC0) == 0x80) ++at;
+    return at;
+  };
+  const std::size_t from = begins(whole.text.size() / 2);
+  const std::string stop = whole.text.substr(from, begins(from + 3) - from);
   Generation stopped;
   std::string told;
   request = ask(0, "What is this?", &stopped, 30);

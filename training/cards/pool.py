@@ -91,7 +91,10 @@ class Workers:
 
 
 class CardPool:
-    """The newest `capacity` cards on a device. `fill` runs in its own thread."""
+    """The newest `capacity` cards on a device, filled by a thread of its own.
+
+    Once full it takes no more until the first batch is drawn: compiling needs the cores meanwhile.
+    """
 
     def __init__(self, workers: Workers, capacity: int, device: torch.device) -> None:
         self.workers, self.capacity, self.device = workers, capacity, device
@@ -103,13 +106,15 @@ class CardPool:
         if device.type == "cuda":
             address = ctypes.addressof(ctypes.c_char.from_buffer(workers.block))
             torch.cuda.cudart().cudaHostRegister(address, len(workers.block), 0)
-        self._stop = threading.Event()
+        self._stop, self._drawn = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._fill, daemon=True)
         self._thread.start()
 
     def _fill(self) -> None:
         stream = torch.cuda.Stream() if self.device.type == "cuda" else None
         while not self._stop.is_set():
+            if self.received >= self.capacity and not self._drawn.wait(timeout=1):
+                continue
             try:
                 chunk = self.workers.ready.get(timeout=1)
             except queue.Empty:
@@ -125,6 +130,7 @@ class CardPool:
 
     def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """Row numbers of random cards."""
+        self._drawn.set()
         size = min(self.received, self.capacity)
         return torch.randint(size, (count,), device=self.device, generator=generator)
 

@@ -27,7 +27,7 @@ dry=()
 [ -n "${DRY:-}" ] && dry=(--batch 2 --groups 2 --pool 64 --workers 1 --no-compile --max-steps "$DRY" --keep-every 20)
 clean=(--data "$work/clean")
 both=(--data "$work/clean" --data "$work/camera")
-camera=(--groups 8 --camera-groups 5 --workers 14)
+camera=(--groups 8 --camera-groups 5 --workers 11)
 
 # Evaluation pictures, drawn at the lowest priority while the jobs compile.
 (
@@ -102,10 +102,11 @@ trained() { # JOB "GPUS" START RATE ARGUMENTS: a reader on one GPU or several, w
 job() { # the job's recipe
   case $1 in
     m)
-      trained m "$m_gpus" "$models/card-reader-m" 1.1e-3 --seed 18 --warmup 100 --decay-share 1 --aux 0.2 --turned-from 0.36
+      trained m "$m_gpus" "$models/card-reader-m" 1.1e-3 --seed 20 --warmup 100 --decay-share 1 --aux 0.2 --turned-from 0.36
       ;;
     s)
-      trained s "$s_gpus" "$models/card-reader-s" 1.7e-3 --seed 19 --decay-share 0.9 --aux 0.25 --turned-from 0.38 --clock
+      trained s "$s_gpus" "$models/card-reader-s" 1.7e-3 --seed 21 --decay-share 0.9 --aux 0.25 --turned-from 0.38 --clock \
+        --teacher "$models/card-reader-m"
       ;;
     control | pruned-*) # the same recipe for all four; the cards are the same in distribution
       local start="$pruned/$1"

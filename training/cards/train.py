@@ -280,10 +280,11 @@ def main() -> None:
 
         compiler.suppress_errors = True  # What cannot be compiled runs as it stands.
         compiler.cache_size_limit = 64
+        compiler.automatic_dynamic_shapes = False  # A teacher's layers have sizes of their own, and keep them.
     augmenter = Augmenter(trainer.config, device, trainer.dtype, seed, args.camera_groups, compiled)
     trainer.warm_up(args.batch, augmenter, pool)
     print(f"compiled after {time.time() - began:.0f} s", flush=True)
-    while pool.received < 4 * args.batch:
+    while pool.received < min(4 * args.batch, args.pool):
         time.sleep(0.5)
     print(f"ready after {time.time() - began:.0f} s, {pool.received} cards", flush=True)
 

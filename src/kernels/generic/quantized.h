@@ -71,6 +71,20 @@ template <class Isa, std::size_t kRows, std::size_t kVectors>
   }
 }
 
+/// Asks for the lines of C that a tile will store to, so that they come while it sums.
+template <std::size_t kRows, std::size_t kColumns>
+[[gnu::always_inline]] inline void expect_stores(const MatmulQuantized& product, std::size_t row,
+                                                 std::size_t column) {
+  constexpr std::size_t kLine = 64 / sizeof(float);
+#pragma unroll
+  for (std::size_t i = 0; i < kRows; ++i) {
+#pragma unroll
+    for (std::size_t at = 0; at < kColumns; at += kLine) {
+      __builtin_prefetch(product.c + (row + i) * product.ldc + column + at, 1);
+    }
+  }
+}
+
 template <class Isa, std::size_t kRows, std::size_t kBlocks>
 inline void int8_tile(const MatmulQuantized& product, const std::uint8_t* b, std::size_t row,
                       std::size_t column) {
@@ -80,6 +94,7 @@ inline void int8_tile(const MatmulQuantized& product, const std::uint8_t* b, std
   const std::size_t stride = product.k * kPackedColumns, steps = product.k / 4;
   typename Dot::Sum sum[kRows][kVectors];
   start_sums<Isa>(product, column, sum);
+  expect_stores<kRows, kBlocks * kPackedColumns>(product, row, column);
   if constexpr (requires { Dot::prepare(a, product.k, nullptr); }) {
     static_assert(kRows == 1);
     alignas(64)

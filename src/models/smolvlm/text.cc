@@ -104,10 +104,12 @@ void TextModel::forward(const nn::Compute& compute, float* hidden, nn::KeyValueP
   const std::size_t tokens = positions.size();
   const std::size_t q_width = heads_.heads * heads_.head_dim;
   const std::size_t kv_width = heads_.key_value_heads * heads_.head_dim;
-  tensor::Buffer<float> q(tokens * q_width), mixed(tokens * q_width);
-  tensor::Buffer<float> k(tokens * kv_width), v(tokens * kv_width);
-  tensor::Buffer<float> gate(tokens * config_.intermediate_size), up(tokens * config_.intermediate_size);
-  nn::Activations input;
+  // Kept from chunk to chunk: what is given back to the system has to be found again page by page.
+  thread_local tensor::Buffer<float> q, mixed, k, v, gate, up;
+  thread_local nn::Activations input;
+  for (tensor::Buffer<float>* rows : {&q, &mixed}) rows->reserve(tokens * q_width);
+  for (tensor::Buffer<float>* rows : {&k, &v}) rows->reserve(tokens * kv_width);
+  for (tensor::Buffer<float>* rows : {&gate, &up}) rows->reserve(tokens * config_.intermediate_size);
   const nn::Precision precision = lm_head_.weight.precision();
   const auto rotations = rope_.rotations(positions);
 

@@ -76,29 +76,29 @@ std::size_t VisionTower::frames_per_batch() const {
   return std::max<std::size_t>(1, kPatchesPerBatch / config_.patches());
 }
 
-void VisionTower::encode(const nn::Compute& compute, const float* pixels, std::size_t frames,
-                         float* features) const {
+std::size_t VisionTower::frame_features() const {
+  return config_.patches() / (scale_factor_ * scale_factor_) * connector_.weight.rows();
+}
+
+void VisionTower::encode(const nn::Compute& compute, Workspace& workspace, const float* pixels,
+                         std::size_t frames, float* features) const {
   const std::size_t batch = frames_per_batch();
   const std::size_t frame_pixels = 3 * config_.image_size * config_.image_size;
-  const std::size_t frame_features =
-      config_.patches() / (scale_factor_ * scale_factor_) * connector_.weight.rows();
   for (std::size_t first = 0; first < frames; first += batch) {
     const auto source = [&](std::size_t frame, std::size_t) {
       return pixels + (first + frame) * frame_pixels;
     };
-    Pass pass(*this, source, std::min(batch, frames - first));
+    Pass pass(*this, workspace, source, std::min(batch, frames - first));
     while (!pass.finished()) pass.step(compute, batch);
-    std::copy_n(pass.features(), pass.frames() * frame_features, features + first * frame_features);
+    std::copy_n(pass.features(), pass.frames() * frame_features(), features + first * frame_features());
   }
 }
 
-VisionTower::Pass::Pass(const VisionTower& tower, PixelSource pixels, std::size_t frames)
-    : tower_(&tower), pixels_(std::move(pixels)), wanted_(frames, true) {
-  const VisionConfig& config = tower.config_;
-  const std::size_t patches = config.patches();
-  hidden_ = tensor::Buffer<float>(frames * patches * config.hidden_size);
-  features_ = tensor::Buffer<float>(frames * patches / (tower.scale_factor_ * tower.scale_factor_) *
-                                    tower.connector_.weight.rows());
+VisionTower::Pass::Pass(const VisionTower& tower, Workspace& workspace, PixelSource pixels,
+                        std::size_t frames)
+    : tower_(&tower), workspace_(&workspace), pixels_(std::move(pixels)), wanted_(frames, true) {
+  workspace.hidden.reserve(frames * tower.config_.patches() * tower.config_.hidden_size);
+  workspace.features.reserve(frames * tower.frame_features());
 }
 
 /// Chooses the frames that take this layer together: wanted ones that lie side by side.
@@ -129,16 +129,16 @@ void VisionTower::Pass::step(const nn::Compute& compute, std::size_t most_frames
   if (group_ == 0) begin_group(most_frames);
   step_frames_ = group_;
   const VisionConfig& config = tower_->config_;
-  float* hidden = hidden_.data() + first_ * config.patches() * config.hidden_size;
+  float* hidden = workspace_->hidden.data() + first_ * config.patches() * config.hidden_size;
   if (layer_ == 0) {
-    tower_->embed_patches(compute, pixels_(first_, group_), group_, hidden);
+    tower_->embed_patches(compute, *workspace_, pixels_(first_, group_), group_, hidden);
   } else if (layer_ <= tower_->blocks_.size()) {
     block_step(compute);
     if (++part_ < kParts) return;
   } else {
-    const std::size_t frame_features = features_.size() / frames();
     nn::layer_norm(compute, tower_->post_layernorm_, hidden, group_ * config.patches(), hidden);
-    tower_->connect(compute, hidden, group_, features_.data() + first_ * frame_features);
+    float* features = workspace_->features.data() + first_ * tower_->frame_features();
+    tower_->connect(compute, *workspace_, hidden, group_, features);
   }
   next_group();
 }
@@ -148,45 +148,48 @@ void VisionTower::Pass::block_step(const nn::Compute& compute) {
   const Block& block = tower_->blocks_[layer_ - 1];
   const nn::Precision precision = block.q_proj.weight.precision();
   const std::size_t rows = group_ * config.patches();
-  float* hidden = hidden_.data() + first_ * config.patches() * config.hidden_size;
+  float* hidden = workspace_->hidden.data() + first_ * config.patches() * config.hidden_size;
   // Whole lines each, which products read faster. What attention needs is done with when the MLP begins.
   const std::size_t stride = (rows * config.hidden_size + 15) / 16 * 16;
   const std::size_t half = rows / 2;
-  scratch_.reserve(std::max(4 * stride, (rows - half) * config.intermediate_size));
-  float* q = scratch_.data();
+  tensor::Buffer<float>& scratch = workspace_->scratch;
+  nn::Activations& input = workspace_->input;
+  scratch.reserve(std::max(4 * stride, (rows - half) * config.intermediate_size));
+  float* q = scratch.data();
   float* k = q + stride;
   float* v = k + stride;
   float* mixed = v + stride;
   if (part_ == 0) {
-    input_.assign(compute, precision, block.layer_norm1, hidden, rows);
-    nn::linear(compute, input_, {{block.q_proj, q}, {block.k_proj, k}, {block.v_proj, v}});
+    input.assign(compute, precision, block.layer_norm1, hidden, rows);
+    nn::linear(compute, input, {{block.q_proj, q}, {block.k_proj, k}, {block.v_proj, v}});
   } else if (part_ == 1) {
     const nn::AttentionShape heads{.heads = config.num_attention_heads,
                                    .key_value_heads = config.num_attention_heads,
                                    .head_dim = config.hidden_size / config.num_attention_heads};
     nn::bidirectional_attention(compute, heads, precision, q, k, v, group_, config.patches(), mixed);
-    input_.assign(compute, precision, mixed, rows, config.hidden_size);
-    nn::linear(compute, input_, {{block.out_proj, hidden, nn::Epilogue::kAdd}});
+    input.assign(compute, precision, mixed, rows, config.hidden_size);
+    nn::linear(compute, input, {{block.out_proj, hidden, nn::Epilogue::kAdd}});
   } else {
     const std::size_t from = part_ == 2 ? 0 : half;
     const std::size_t count = part_ == 2 ? half : rows - half;
     if (count == 0) return;  // a single patch
     float* some = hidden + from * config.hidden_size;
-    float* inner = scratch_.data();
-    input_.assign(compute, precision, block.layer_norm2, some, count);
-    nn::linear(compute, input_, {{block.fc1, inner, nn::Epilogue::kGeluTanh}});
-    input_.assign(compute, precision, inner, count, config.intermediate_size);
-    nn::linear(compute, input_, {{block.fc2, some, nn::Epilogue::kAdd}});
+    float* inner = scratch.data();
+    input.assign(compute, precision, block.layer_norm2, some, count);
+    nn::linear(compute, input, {{block.fc1, inner, nn::Epilogue::kGeluTanh}});
+    input.assign(compute, precision, inner, count, config.intermediate_size);
+    nn::linear(compute, input, {{block.fc2, some, nn::Epilogue::kAdd}});
   }
 }
 
-void VisionTower::embed_patches(const nn::Compute& compute, const float* pixels, std::size_t frames,
-                                float* hidden) const {
+void VisionTower::embed_patches(const nn::Compute& compute, Workspace& workspace, const float* pixels,
+                                std::size_t frames, float* hidden) const {
   const std::size_t side = config_.image_size;
   const std::size_t p = config_.patch_size;
   const std::size_t grid = config_.patches_per_side();
   const std::size_t patch_values = 3 * p * p;
-  tensor::Buffer<float> patches(frames * config_.patches() * patch_values);
+  tensor::Buffer<float>& patches = workspace.gathered;
+  patches.reserve(frames * config_.patches() * patch_values);
   // Pixels right of and below the last whole patch are not read.
   compute.team.parallel_for(frames * grid, [&](std::size_t task) {
     const float* frame = pixels + task / grid * 3 * side * side;
@@ -200,7 +203,9 @@ void VisionTower::embed_patches(const nn::Compute& compute, const float* pixels,
       }
     }
   });
-  nn::linear(compute, patch_embedding_, patches.data(), frames * config_.patches(), hidden);
+  workspace.input.assign(compute, patch_embedding_.weight.precision(), patches.data(),
+                         frames * config_.patches(), patch_values);
+  nn::linear(compute, workspace.input, {{patch_embedding_, hidden}});
   // A full frame's patches take the rows of the position table in order.
   compute.team.parallel_for(frames, [&](std::size_t frame) {
     const std::size_t size = config_.patches() * config_.hidden_size;
@@ -208,14 +213,15 @@ void VisionTower::embed_patches(const nn::Compute& compute, const float* pixels,
   });
 }
 
-void VisionTower::connect(const nn::Compute& compute, const float* hidden, std::size_t frames,
-                          float* features) const {
+void VisionTower::connect(const nn::Compute& compute, Workspace& workspace, const float* hidden,
+                          std::size_t frames, float* features) const {
   // Pixel shuffle: s x s neighbouring patches become one token, their vectors side by side.
   const std::size_t s = scale_factor_;
   const std::size_t grid = config_.patches_per_side();
   const std::size_t shuffled_grid = grid / s;
   const std::size_t width = config_.hidden_size;
-  tensor::Buffer<float> shuffled(frames * config_.patches() * width);
+  tensor::Buffer<float>& shuffled = workspace.gathered;
+  shuffled.reserve(frames * config_.patches() * width);
   compute.team.parallel_for(frames * shuffled_grid, [&](std::size_t task) {
     const float* frame = hidden + task / shuffled_grid * config_.patches() * width;
     const std::size_t y = task % shuffled_grid;
@@ -226,7 +232,9 @@ void VisionTower::connect(const nn::Compute& compute, const float* hidden, std::
       }
     }
   });
-  nn::linear(compute, connector_, shuffled.data(), frames * shuffled_grid * shuffled_grid, features);
+  workspace.input.assign(compute, connector_.weight.precision(), shuffled.data(),
+                         frames * shuffled_grid * shuffled_grid, s * s * width);
+  nn::linear(compute, workspace.input, {{connector_, features}});
 }
 
 }  // namespace fovea::models::smolvlm

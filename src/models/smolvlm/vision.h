@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "models/smolvlm/config.h"
+#include "nn/activations.h"
 #include "nn/compute.h"
 #include "nn/linear.h"
 #include "nn/norm.h"
@@ -25,9 +26,20 @@ class VisionTower {
   /// Frames that are worked on together at most; more in one product gain nothing.
   [[nodiscard]] std::size_t frames_per_batch() const;
 
+  /// Memory that passes work in, one after the other. It grows to the largest of them and stays: what is
+  /// given back to the system has to be found again page by page, up to a tenth of a frame's time.
+  class Workspace {
+    friend class VisionTower;
+    tensor::Buffer<float> hidden, features;  // of all frames of a pass
+    tensor::Buffer<float> scratch;           // of one group: q, k, v and their mix, or the inner values
+    tensor::Buffer<float> gathered;          // of one group: patches of pixels, or those the connector joins
+    nn::Activations input;
+  };
+
   /// pixels [frames, 3, T, T] to features [frames, tokens_per_frame, text hidden_size]. A frame's answer does
   /// not depend on the frames beside it.
-  void encode(const nn::Compute& compute, const float* pixels, std::size_t frames, float* features) const;
+  void encode(const nn::Compute& compute, Workspace& workspace, const float* pixels, std::size_t frames,
+              float* features) const;
 
   /// pixels [count, 3, T, T] of the frames from `first` on; they stay as they are until the next call.
   using PixelSource = std::function<const float*(std::size_t first, std::size_t count)>;
@@ -38,8 +50,9 @@ class VisionTower {
   /// that of the frames of one step.
   class Pass {
    public:
-    /// The tower outlives the pass. `pixels` is asked for every frame once, by the first steps.
-    Pass(const VisionTower& tower, PixelSource pixels, std::size_t frames);
+    /// The tower and the workspace, which no other pass uses meanwhile, outlive the pass. `pixels` is asked
+    /// for every frame once, by the first steps.
+    Pass(const VisionTower& tower, Workspace& workspace, PixelSource pixels, std::size_t frames);
     /// Does the next step for at most `most_frames` frames (1 or more) and frames_per_batch(): the embedding,
     /// a quarter of a block, or the connector. Frames that began a block together end it together. Not when
     /// finished.
@@ -52,7 +65,7 @@ class VisionTower {
     /// Frames that the last step did.
     [[nodiscard]] std::size_t step_frames() const { return step_frames_; }
     /// [frames, tokens_per_frame, text hidden_size], when finished.
-    [[nodiscard]] const float* features() const { return features_.data(); }
+    [[nodiscard]] const float* features() const { return workspace_->features.data(); }
 
    private:
     void begin_group(std::size_t most_frames);
@@ -60,6 +73,7 @@ class VisionTower {
     void block_step(const nn::Compute& compute);
 
     const VisionTower* tower_;
+    Workspace* workspace_;
     PixelSource pixels_;
     std::vector<bool> wanted_;  // of each frame
     std::size_t layer_ = 0;     // 0: the embedding, then the blocks, then the connector
@@ -67,9 +81,6 @@ class VisionTower {
     std::size_t group_ = 0;     // its frames; 0: it has not begun
     std::size_t part_ = 0;      // of the block: what is next for the group
     std::size_t step_frames_ = 0;
-    tensor::Buffer<float> hidden_, features_;  // of all frames
-    tensor::Buffer<float> scratch_;            // of one group: q, k, v and their mix, or the inner values
-    nn::Activations input_;
   };
 
  private:
@@ -79,9 +90,11 @@ class VisionTower {
     nn::Linear fc1, fc2;
   };
 
-  void embed_patches(const nn::Compute& compute, const float* pixels, std::size_t frames,
-                     float* hidden) const;
-  void connect(const nn::Compute& compute, const float* hidden, std::size_t frames, float* features) const;
+  [[nodiscard]] std::size_t frame_features() const;
+  void embed_patches(const nn::Compute& compute, Workspace& workspace, const float* pixels,
+                     std::size_t frames, float* hidden) const;
+  void connect(const nn::Compute& compute, Workspace& workspace, const float* hidden, std::size_t frames,
+               float* features) const;
 
   VisionConfig config_;
   std::size_t scale_factor_ = 1;
