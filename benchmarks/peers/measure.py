@@ -30,9 +30,9 @@ def output_of(command):
 
 
 def fovea(options, weights):
-    """One quick run of `fovea bench`; the model's random weights are kept for the next round."""
+    """One run of `fovea bench`, medians as the peers' are; the model's random weights are kept for the next round."""
     report = json.loads(output_of([options.fovea, "bench", "--synthetic", "smolvlm-500m", "--keep", "--dtype", weights,
-                                   "--threads", options.threads, "--quick", "--json"]))
+                                   "--threads", options.threads, "--json"]))
     row = {name: report[name] for name in COLUMNS}
     row["peaks"] = [report["machine"], report["machine_after"]]
     row["percent_of_peak"] = {"tile_ms": percent_of_peak(report["tiles"], tiles=1),

@@ -268,6 +268,8 @@ void Scheduler::end_vision_pass() {
   if (done > 0) observer_->vision_batch(done);
   pass_.reset();
   pass_frames_.clear();
+  // Text needs memory of its own next, and nothing needs both.
+  if (!embeddings_.has_waiting()) vision_workspace_ = {};
 }
 
 SchedulerStatistics Scheduler::statistics() const {
