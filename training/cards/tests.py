@@ -1,5 +1,7 @@
 """The checks of tests.sh: what must hold of the training code, without a GPU."""
 
+import queue
+import time
 from random import Random
 
 import torch
@@ -7,8 +9,10 @@ import torch
 import fields
 from augment import Augmenter
 from content import draw_content
+from figures import one_apart, paired
 from layouts import random_layout
 from model import Config
+from pool import CHUNK, CardPool, _block_size
 from words import hashed
 from render import MAX_CHARS, TRAIN_SIZE
 
@@ -59,6 +63,44 @@ def every_layout_of_the_grammar_places_each_element_once() -> None:
         assert len(placed) == len(set(placed)), placed
         assert {"name", "hp", "collector_number", "set_name", "rarity", "stage"} <= set(placed), placed
         assert ("table" in layout.stacks) == ("table" in layout.order), layout
+
+
+def every_card_beyond_a_full_pool_waits_for_the_first_batch() -> None:
+    """Cards that nothing draws yet would take the processors that compiling needs."""
+
+    class Source:
+        chunks = 4
+        block = bytearray(_block_size(chunks))
+
+        def __init__(self) -> None:
+            self.free, self.ready = queue.Queue(), queue.Queue()
+            for chunk in range(self.chunks):
+                self.ready.put(chunk)
+
+        def stop(self) -> None:
+            pass
+
+    def reached(count: int) -> bool:
+        deadline = time.time() + 20
+        while pool.received < count and time.time() < deadline:
+            time.sleep(0.01)
+        return pool.received >= count
+
+    pool = CardPool(Source(), 2 * CHUNK, torch.device("cpu"))
+    assert reached(2 * CHUNK)
+    assert not pool.workers.ready.empty() and pool.received == 2 * CHUNK
+    pool.sample(4, torch.Generator())
+    assert reached(4 * CHUNK)
+    pool.stop()
+
+
+def every_paired_difference_has_its_sign_and_every_letter_its_pair() -> None:
+    """Of 100 cards 80 were right before; nine were gained and one lost. Swapped, the interval is mirrored."""
+    low, high = paired(9, 1, 80, 88, 100)
+    assert 0.0 < low < 0.08 < high < 0.2, (low, high)
+    back = paired(1, 9, 88, 80, 100)
+    assert abs(back[0] + high) < 1e-9 and abs(back[1] + low) < 1e-9, back
+    assert one_apart("Caim", "Calm") == ("i", "l") and one_apart("Cal", "Calm") is None and one_apart("Caxx", "Calm") is None
 
 
 if __name__ == "__main__":
