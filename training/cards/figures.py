@@ -75,7 +75,7 @@ def show_errors(answers: dict[str, dict], truths: dict[str, dict]) -> None:
 
 
 def show_confidence(answers: dict[str, dict], truths: dict[str, dict]) -> None:
-    """Of cards whose surest-to-doubt field is at least so sure: how many there are, and how many of them are wrong."""
+    """Of the cards whose most doubtful field is at least so sure: how many there are, and how many of them are wrong."""
     cards = [(min(answers[n]["confidence"].values()), right(answers[n], t)) for n, t in truths.items() if answers[n]["ok"]]
     all_wrong = sum(not ok for _, ok in cards)
     for least in LEAST_SURE:
